@@ -1,0 +1,1 @@
+"""Runpin for Dagster."""
