@@ -1,1 +1,31 @@
-"""Runpin for Apache Airflow."""
+"""
+Runpin for Apache Airflow: every DAG run keeps one configuration Snapshot.
+
+    from airflow_provider_runpin import get_config
+
+Importing this package loads neither Airflow nor anything heavy, so a DAG file may do it at the top.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_runpin.context import current_pins as current_pins
+    from airflow_provider_runpin.context import get_config as get_config
+
+_HOMES = {
+    "current_pins": "airflow_provider_runpin.context",
+    "get_config": "airflow_provider_runpin.context",
+}
+
+__all__ = ["current_pins", "get_config"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'airflow_provider_runpin' has no attribute {name!r}")
+    return getattr(import_module(home), name)

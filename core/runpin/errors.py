@@ -29,6 +29,7 @@ Every error runpin raises on purpose, as one tree.
     - EpochConflict               somebody else switched the run first
     - SnapshotQuarantined         the snapshot is barred from new pins
     - PinConflict                 one run would see two snapshots
+  + InvalidProposal               what a caller wrote into the run cannot be read
   + ConfigUnavailable             no pin, no proposal and no backend: retry, never guess
   + NoRun                         configuration was asked for outside of a run
   + CacheError                    the local cache folder cannot be used
@@ -220,6 +221,12 @@ class SnapshotQuarantined(Conflict):
 
 class PinConflict(Conflict):
     """One run would see two snapshots without a declared switch."""
+
+
+class InvalidProposal(RunpinError):
+    """What a caller wrote into the run, to choose its snapshots, cannot be read."""
+
+    exit_code = 2
 
 
 class ConfigUnavailable(RunpinError):

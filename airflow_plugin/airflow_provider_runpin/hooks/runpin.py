@@ -1,0 +1,77 @@
+"""The hook: runpin through an Airflow connection instead of environment variables."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from airflow.sdk.bases.hook import BaseHook  # noqa: TID253 - DAG files import this module on top of Airflow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+    from pydantic import BaseModel
+
+    from runpin.assembly import Runpin
+
+    Model = TypeVar("Model", bound=BaseModel)
+
+
+class RunpinHook(BaseHook):
+    """
+    Reads pinned configuration through the connection *runpin_conn_id*.
+
+    The connection may name the store's URL (in the password field, since it holds credentials), the environment,
+    the tenant and the channel; what it leaves out comes from the `RUNPIN_*` settings.
+    """
+
+    conn_name_attr = "runpin_conn_id"
+    default_conn_name = "runpin_default"
+    conn_type = "runpin"
+    hook_name = "runpin"
+
+    def __init__(self, runpin_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.runpin_conn_id = runpin_conn_id
+
+    @cached_property
+    def runpin(self) -> Runpin:
+        """The core, wired from the connection."""
+        from runpin.assembly import Runpin
+
+        connection = self.get_connection(self.runpin_conn_id)
+        extra = connection.extra_dejson
+        given = {name: extra[name] for name in ("environment", "tenant", "channel") if extra.get(name)}
+        if connection.password:
+            given["store"] = connection.password
+        return Runpin.open(**given)
+
+    def get_conn(self) -> Runpin:
+        """Return the core, wired from the connection."""
+        return self.runpin
+
+    @overload
+    def get_config(self, path: str, *, context: Context | None = None) -> Mapping[str, Any]: ...
+
+    @overload
+    def get_config(self, path: str, model: type[Model], *, context: Context | None = None) -> Model: ...
+
+    def get_config(self, path: str, model: type[BaseModel] | None = None, *, context: Context | None = None) -> Any:
+        """Return the document *path* that the DAG run of *context* is pinned to; the current task's by default."""
+        from airflow.sdk import get_current_context
+
+        from airflow_provider_runpin.context import run_of
+
+        run = run_of(context or get_current_context(), self.runpin)
+        return run.get_config(path) if model is None else run.get_config(path, model)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say whether the store answers, and what it holds; behind the "Test" button of the connection form."""
+        try:
+            settings = self.runpin.settings
+            channels = self.runpin.store.channels(settings.environment, settings.tenant)
+        except Exception as error:  # noqa: BLE001 - the form shows any reason as text
+            return False, str(error)
+        applications = ", ".join(sorted({channel.scope.application for channel in channels})) or "nothing yet"
+        return True, f"The store answers. Published for {settings.environment}: {applications}."

@@ -1,0 +1,25 @@
+"""JSON pointers (RFC 6901): the address of one value inside a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def child(pointer: str, key: str | int) -> str:
+    """Return the pointer to *key*, or to the item of that index, inside of what *pointer* names."""
+    if isinstance(key, str) and ("~" in key or "/" in key):
+        key = key.replace("~", "~0").replace("/", "~1")
+    return f"{pointer}/{key}"
+
+
+def pointer_to(keys: Iterable[str | int]) -> str:
+    """Return the pointer that walks *keys* from the document's root."""
+    pointer = ""
+    for key in keys:
+        pointer = child(pointer, key)
+    return pointer
+
+
+def parent(pointer: str) -> str:
+    """Return the pointer to what holds *pointer*; the root holds itself."""
+    return pointer.rpartition("/")[0]

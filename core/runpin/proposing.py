@@ -1,0 +1,161 @@
+"""
+Proposals: what is written into a run before its first read, as a label and as a first candidate.
+
+An engine adapter hands over what the run carries under the key `runpin` and writes back what it gets.
+A proposal never decides anything; the ledger does. With proposals switched off, everything else still holds.
+
+What a run carries, as JSON:
+
+    {
+      "pins": {"payments": "payments.prod.v42.3f9a1c2b7d10"},
+      "by": {"payments": "proposal"},
+      "run": "manual__2026-11-23T10:38:18",
+      "incarnation": "5d41402abc4b2a76"
+    }
+
+A caller may write `{"pins": {...}}` alone, which is an Override, or hand on a parent's pins with `"by": "parent"`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from runpin.errors import InvalidProposal, RunpinError
+from runpin.model import Asked, Pin, SnapshotId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KEY = "runpin"
+"""The key under which a run carries its proposal."""
+
+_WRITERS = {Asked.PROPOSAL.value, Asked.PARENT.value, Asked.OVERRIDE.value}
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """
+    The snapshots that somebody suggests for one run, by application, and who suggests each.
+
+    `run` and `incarnation` are set by the adapter when the run starts for the first time:
+    a proposal that was copied from another run is recognised by them, and a run that was deleted and
+    created again under the same id is told from the first.
+    """
+
+    pins: Mapping[str, SnapshotId] = field(default_factory=dict)
+    by: Mapping[str, Asked] = field(default_factory=dict)
+    run: str = ""
+    incarnation: str = ""
+
+    def asked(self, application: str) -> Asked:
+        """Return who suggests the snapshot of *application*."""
+        return self.by.get(application, Asked.OVERRIDE)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the form that a run carries."""
+        return {
+            "pins": {application: str(snapshot) for application, snapshot in sorted(self.pins.items())},
+            "by": {application: str(self.asked(application)) for application in sorted(self.pins)},
+            "run": self.run,
+            "incarnation": self.incarnation,
+        }
+
+
+def read_proposal(carried: object, run_id: str) -> Proposal:
+    """
+    Return what the run *run_id* carries; a mapping, its JSON text, or nothing at all.
+
+    Suggestions that an adapter made for another run are dropped: somebody copied that run's parameters,
+    and a copy is a new run.
+
+    Raises:
+        InvalidProposal: it is there but cannot be read.
+    """
+    content = _as_mapping(carried)
+    pins = _read_pins(content.get("pins", _NOTHING))
+    by = _read_writers(content.get("by", _NOTHING), pins)
+    run, incarnation = str(content.get("run", "")), str(content.get("incarnation", ""))
+    if run == run_id:
+        return Proposal(pins, by, run, incarnation)
+    own = {name: pin for name, pin in pins.items() if by.get(name) is not Asked.PROPOSAL}
+    return Proposal(own, {name: who for name, who in by.items() if name in own})
+
+
+def complete(proposal: Proposal, run_id: str, present: Mapping[str, SnapshotId]) -> Proposal:
+    """
+    Return *proposal* as the run shall carry it from its first start on.
+
+    Args:
+        proposal: what the caller wrote, or an empty one.
+        run_id: the run's id in its engine.
+        present: where the channel stands now, for the applications the run declares.
+    """
+    missing = {name: snapshot for name, snapshot in present.items() if name not in proposal.pins}
+    return replace(
+        proposal,
+        pins={**proposal.pins, **missing},
+        by={**{name: proposal.asked(name) for name in proposal.pins}, **dict.fromkeys(missing, Asked.PROPOSAL)},
+        run=run_id,
+        incarnation=proposal.incarnation or secrets.token_hex(8),
+    )
+
+
+def inherit(pins: Iterable[Pin]) -> dict[str, Any]:
+    """Return what a run hands to the runs it triggers, so that they use its snapshots."""
+    held = {pin.scope.application: str(pin.snapshot) for pin in pins}
+    return {"pins": held, "by": str(Asked.PARENT)}
+
+
+def _as_mapping(carried: object) -> Mapping[str, Any]:
+    if carried is None or carried == "":
+        return _NOTHING
+    if isinstance(carried, str):
+        try:
+            carried = json.loads(carried)
+        except ValueError:
+            raise _unreadable("it is text but not JSON") from None
+    if not isinstance(carried, Mapping):
+        raise _unreadable("it is not a mapping")
+    return carried
+
+
+def _read_pins(pins: object) -> dict[str, SnapshotId]:
+    if not isinstance(pins, Mapping):
+        raise _unreadable("'pins' is not a mapping of application to snapshot id")
+    found = {}
+    for application, text in pins.items():
+        try:
+            snapshot = SnapshotId.parse(str(text))
+        except RunpinError as error:
+            raise _unreadable(f"{error.what}: {error.where}") from None
+        if snapshot.application != application:
+            raise _unreadable(f"{snapshot} is not a snapshot of {str(application)[:40]!r}")
+        found[snapshot.application] = snapshot
+    return found
+
+
+def _read_writers(by: object, pins: Mapping[str, SnapshotId]) -> dict[str, Asked]:
+    if isinstance(by, str):
+        by = dict.fromkeys(pins, by)
+    if not isinstance(by, Mapping):
+        raise _unreadable("'by' is neither a word nor a mapping")
+    return {name: _writer(str(by[name])) if name in by else Asked.OVERRIDE for name in pins}
+
+
+def _writer(word: str) -> Asked:
+    # Anything else is display text by whoever triggered the run, so it counts as their own choice.
+    return Asked(word) if word in _WRITERS else Asked.OVERRIDE
+
+
+def _unreadable(why: str) -> InvalidProposal:
+    return InvalidProposal(
+        f"the run carries a {KEY!r} entry that cannot be read: {why}",
+        where=f"the run's parameters, key {KEY!r}",
+        fix='write {"runpin": {"pins": {"payments": "payments.prod.v42.3f9a1c2b7d10"}}} or leave the key out',
+    )
