@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from runpin.assembly import Runpin, default
 from runpin.model import Pin, RunKey
 from runpin.proposing import KEY, read_proposal
-from runpin.reading import PinnedRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
     from pydantic import BaseModel
+
+    from runpin import PinnedRun
 
     Model = TypeVar("Model", bound=BaseModel)
 

@@ -1,0 +1,85 @@
+# Everything a contributor or a CI job runs. `make` alone lists the targets.
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.setup-done
+DISTRIBUTIONS := . airflow_plugin dagster_ext
+PROJECTS := $(patsubst ./%,%,$(addsuffix /pyproject.toml,$(DISTRIBUTIONS)))
+CODE  := core airflow_plugin dagster_ext tests example_dags
+
+# A shim that only prints "not installed" does not count, so each candidate has to answer.
+PYTHON ?= $(shell for candidate in python3.11 python3.12 python3.13 python3 python; do \
+	"$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$candidate" && break; done)
+UV ?= $(or $(wildcard $(BIN)/uv),$(shell command -v uv 2>/dev/null))
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+# Only errors are shown, or a mirror's warnings bury the four steps of `make setup`.
+QUIET := $(if $(VERBOSE),,--quiet --quiet)
+
+ARGS ?=
+OPS  ?= 1000000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench faults lock clean distclean
+
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## build .venv from the lock; nothing to do when it is up to date; VERBOSE=1 shows pip's words
+
+$(STAMP): requirements/dev.txt requirements/editable.txt $(PROJECTS)
+	@python="$(PYTHON)"; \
+	if ! "$${python:-false}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+		echo "runpin needs Python 3.11 or newer, and '$${python:-python3}' is not that." >&2; \
+		echo "Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; \
+		exit 1; \
+	fi; \
+	echo "[1/4] a virtual environment in $(VENV), with $$("$$python" --version)"; \
+	"$$python" -m venv $(VENV)
+	@echo "[2/4] $$(grep -c '==' requirements/dev.txt) locked packages, each checked against its hash (a minute or two the first time)"
+	@$(PIP) install $(QUIET) --require-hashes -r requirements/dev.txt
+	@echo "[3/4] runpin and its two adapters, editable"
+	@$(PIP) install $(QUIET) --no-deps --no-build-isolation -r requirements/editable.txt
+	@echo "[4/4] do the packages fit together?"
+	@$(PIP) check
+	@touch $@
+	@echo "Ready. Next: make demo, make test"
+
+demo: $(STAMP) ## show the whole way once, on this machine; KEEP=1 leaves its folder behind
+	@$(BIN)/python example_dags/demo/run.py $(if $(KEEP),--keep)
+
+test: $(STAMP) ## run every test; ARGS="tests/core -k pin" narrows it down
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## formatting, lint and types, then every test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --output-format concise .
+	$(BIN)/mypy $(CODE)
+	@$(MAKE) --no-print-directory test
+
+format: $(STAMP) ## format the code and apply the safe fixes
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure the budgets on this machine
+	@$(BIN)/python tests/bench/run.py
+
+faults: $(STAMP) ## kill processes on purpose, in the long form; OPS=1000000 operations
+	RUNPIN_FAULT_OPS=$(OPS) $(BIN)/python -m pytest tests/faults --timeout=0 $(ARGS)
+
+# No index, host or path reaches the output, and a second run writes the same bytes.
+lock: ## resolve requirements/dev.txt anew; UPGRADE=1 moves the pins (needs uv)
+	@test -n "$(UV)" || { echo "make lock needs uv, in $(BIN) or on PATH" >&2; exit 1; }
+	@"$(UV)" pip compile --quiet $(PROJECTS) --group dev \
+		--universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-emit-package runpin --no-emit-package airflow-provider-runpin --no-emit-package dagster-runpin \
+		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) -o requirements/dev.txt
+	@echo "requirements/dev.txt pins $$(grep -c '==' requirements/dev.txt) packages; make setup installs them"
+
+clean: ## remove caches, build results and the demo's folder
+	@rm -rf build dist .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(foreach folder,$(DISTRIBUTIONS),$(folder)/build $(folder)/dist)
+	@find . -path ./$(VENV) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove the virtual environment as well
+	@rm -rf $(VENV)
