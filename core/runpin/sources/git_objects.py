@@ -16,12 +16,13 @@ from datetime import UTC, datetime
 from hashlib import sha1, sha256
 from pathlib import Path
 
-from runpin.errors import CorruptSource, SourceError, UnsafeSource
+from runpin.errors import CorruptSource, SourceError, UnknownCommit, UnsafeSource
 from runpin.sources.git_process import Conversation, Git
 
 LARGEST_BLOB = 1 << 20
 _LARGEST_OTHER = 16 << 20
 _LONGEST_HEADER = 4096
+_MOST_TAGS = 5
 _AT_ONCE = 50  # requests of at most 66 bytes: fewer than 4096 in all, which every pipe takes without a reader
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _PERSON = re.compile(r"(?P<person>.*) (?P<seconds>-?[0-9]{1,12}) [+-][0-9]{1,6}")
@@ -81,11 +82,14 @@ class ObjectReader:
         for _ in range(_MOST_TAGS):
             if found is None or found.kind != "tag":
                 break
-            target = _fields(found.body).get(b"object", b"").decode("ascii", "replace")
-            found = next(self.each({target: f"what {name} stands for"}, kind="")) if is_sha(target) else None
+            tag = _fields(found.body)
+            target, kind = (tag.get(key, b"").decode("ascii", "replace") for key in (b"object", b"type"))
+            if not is_sha(target):
+                raise _corrupt("the tag cannot be read", name)
+            found = next(self.each({target: name}, kind))
         if found is not None and found.kind != "commit":
             raise UnknownCommit(f"this names a {found.kind}, not a commit", where=name)
-        return found and commit_of(found)
+        return None if found is None else commit_of(found)
 
     def each(self, wanted: Mapping[str, str], kind: str, largest: int = _LARGEST_OTHER) -> Iterator[GitObject]:
         """
@@ -166,7 +170,9 @@ def commit_of(found: GitObject) -> CommitObject:
     if found.kind != "commit" or not is_sha(tree) or not author or not committer:
         raise _corrupt(f"{found.kind} {found.sha[:12]} cannot be read as a commit", found.sha)
     subject = message.decode(encoding, "replace").strip().partition("\n")[0]
-    return CommitObject(found.sha, tree, _shown(author["person"]), _shown(subject), _moment(committer["seconds"], found))
+    return CommitObject(
+        found.sha, tree, _shown(author["person"]), _shown(subject), _moment(committer["seconds"], found)
+    )
 
 
 def _fields(head: bytes) -> dict[bytes, bytes]:

@@ -32,7 +32,6 @@ _ENVIRONMENT = {
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_GRAFT_FILE": os.devnull,
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -55,6 +54,7 @@ _SETTINGS = (
 )
 
 _LONGEST_COMPLAINT = 600
+_LONGEST_OUTPUT = 16 << 20
 _FIX = "run `git ls-remote` with the same address by hand, which says more"
 _MEANINGS: tuple[tuple[str, type[SourceError], str], ...] = (
     (
@@ -63,7 +63,7 @@ _MEANINGS: tuple[tuple[str, type[SourceError], str], ...] = (
         "the folder belongs to another user: run runpin as its owner, or change the owner",
     ),
     (
-        r"shallow",
+        r"shallow (roots|update)|a shallow repository",
         UnsafeSource,
         "rewrites are only seen in a full history: run `git fetch --unshallow` at the origin",
     ),
@@ -73,7 +73,7 @@ _MEANINGS: tuple[tuple[str, type[SourceError], str], ...] = (
         "run `git fsck --full` at the origin and remove what it reports",
     ),
     (
-        r"did not send all necessary|corrupt|bad object|unable to (unpack|read)|inflate:|is empty|hash mismatch",
+        r"did not (send all necessary|receive expected) object|corrupt|bad object|unable to (unpack|read)|is empty",
         CorruptSource,
         "run `git fsck --full` at the origin; if nothing is wrong there, delete the mirror, it is fetched again",
     ),
@@ -81,6 +81,11 @@ _MEANINGS: tuple[tuple[str, type[SourceError], str], ...] = (
         r"could not read (Username|Password)|Authentication failed|Permission denied|HTTP.* 40[13]",
         SourceError,
         "give this user the right to read it: a token in the URL or ~/.netrc, an ssh key, or the folder's permissions",
+    ),
+    (
+        r"not a git repository: '",
+        SourceError,
+        "the mirror is damaged: delete the folder named above, it is fetched again",
     ),
     (
         r"not a git repository|does not appear to be a git|No such file|cannot change to|not found",
@@ -102,7 +107,9 @@ class Answer:
 class Conversation:
     """A git process that is being talked to. `expired` turns true when it was killed for being slow."""
 
-    def __init__(self, process: subprocess.Popen[bytes], stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
+    ) -> None:
         self.stdin = stdin
         self.stdout = stdout
         self.expired = False
@@ -115,15 +122,16 @@ class Conversation:
         self._kill()
 
     def output(self) -> tuple[int, bytes]:
-        """Return the exit code and everything that git says until it ends by itself."""
+        """Return the exit code and everything that git says until it ends; it may not say more than 16 MiB."""
         self.stdin.close()
-        said = self.stdout.read()
+        said = self.stdout.read(_LONGEST_OUTPUT)
+        self.stdout.close()
         return self._process.wait(), said
 
     def complaint(self) -> str:
         """Return what git said on its standard error so far."""
-        self._stderr.seek(0)
-        return self._stderr.read(_LONGEST_COMPLAINT * 8).decode("utf-8", "replace")
+        # Not by seek and read, which would move the place where git writes.
+        return os.pread(self._stderr.fileno(), _LONGEST_COMPLAINT * 16, 0).decode("utf-8", "replace")
 
     def close(self) -> None:
         """End the process and everything it started."""
@@ -134,7 +142,8 @@ class Conversation:
         self._process.wait()
 
     def _kill(self) -> None:
-        if self._process.poll() is None:
+        # Until it was waited for, the id is its own, and its group can be killed even when it ended before the rest.
+        if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -169,38 +178,41 @@ class Git:
             helper = f'!f() {{ test "$1" != get || cat /proc/self/fd/{descriptor}; }}; f'
             yield replace(self, held=(lock, descriptor), settings=(f"credential.{place}.helper={helper}",))
 
-    def run(self, *arguments: str, folder: Path | None = None) -> Answer:
+    def run(self, *arguments: str, folder: Path | None = None, inside: Path | None = None) -> Answer:
         """
-        Run git to its end, in the bare repository *folder* when one is given.
+        Run git to its end, in the bare repository *folder* or the one found *inside* a folder of somebody else.
 
         Raises:
             SourceError: git is not installed, or took longer than the timeout.
         """
-        with self.talk(*arguments, folder=folder) as talk:
+        with self.talk(*arguments, folder=folder, inside=inside) as talk:
             code, output = talk.output()
             if talk.expired:
                 raise self.failure("git did not answer", f"`git {arguments[0]}` took longer than {self.timeout:g} s")
             return Answer(code, output, talk.complaint())
 
-    def must(self, *arguments: str, folder: Path | None = None) -> bytes:
+    def must(self, *arguments: str, folder: Path | None = None, inside: Path | None = None) -> bytes:
         """
         Run git as `run` does and return its output.
 
         Raises:
             SourceError: or the subclass that fits git's complaint, when it failed.
         """
-        answer = self.run(*arguments, folder=folder)
+        answer = self.run(*arguments, folder=folder, inside=inside)
         if answer.code:
             raise self.failure(f"`git {arguments[0]}` failed", answer.complaint)
         return answer.output
 
     @contextmanager
-    def talk(self, *arguments: str, folder: Path | None = None) -> Iterator[Conversation]:
+    def talk(self, *arguments: str, folder: Path | None = None, inside: Path | None = None) -> Iterator[Conversation]:
         """Start git and hold a conversation with it; it is dead when the block ends."""
-        within = () if folder is None else (f"--git-dir={folder}",)
+        within = [f"--git-dir={folder}"] if folder else ["-C", str(inside)] if inside else []
         with ExitStack() as stack:
-            stderr = stack.enter_context(tempfile.TemporaryFile())
-            talk = self._start([*within, *arguments], stderr)
+            try:
+                stderr = stack.enter_context(tempfile.TemporaryFile())
+                talk = self._start([*within, *arguments], stderr)
+            except OSError as error:
+                raise self.failure("git cannot be started", str(error.strerror)) from error
             stack.callback(talk.close)
             timer = threading.Timer(self.timeout, talk.expire)
             timer.daemon = True
@@ -210,16 +222,16 @@ class Git:
 
     def failure(self, what: str, complaint: str) -> SourceError:
         """Return the error for something git could not do, told by its *complaint*."""
-        said = self._quoted(complaint)
+        said = f"{what}: {self._quoted(complaint)}"
         for sign, kind, fix in _MEANINGS:
-            if re.search(sign, said):
-                return kind(f"{what}: {said}", where=str(self.address), fix=fix)
-        return SourceError(f"{what}: {said}", where=str(self.address), fix=_FIX)
+            if re.search(sign, complaint):
+                return kind(said, where=str(self.address), fix=fix)
+        return SourceError(said, where=str(self.address), fix=_FIX)
 
     def _quoted(self, complaint: str) -> str:
         # Credentials go before the text is cut, or half of one could stay.
-        lines = self.address.hidden_in(complaint).split("\n")
-        said = "; ".join(line.strip() for line in lines if line.strip())
+        lines = (line.strip() for line in self.address.hidden_in(complaint).split("\n"))
+        said = "; ".join(line for line in lines if line and not line.startswith("hint:"))
         printable = "".join(character if character.isprintable() else "?" for character in said)
         return printable[:_LONGEST_COMPLAINT] or "no reason given"
 

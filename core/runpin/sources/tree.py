@@ -1,23 +1,17 @@
-"""
-The files of a commit, listed from its tree objects.
-
-Nothing is ever checked out, so a name can harm nobody here.
-It is still refused when it could harm whoever checks the repository out, or when two people could read it differently.
-"""
+"""The files of a commit, listed from its tree objects."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from runpin.errors import CorruptSource, UnsafeSource
 from runpin.sources.git_objects import ObjectReader
+from runpin.sources.names import check_names, unsafe_name
 
 MOST_PATHS = 100_000
 _DEEPEST = 32
-_LONGEST_NAME = 255
 _TREE = b"40000"
 _REGULAR = (b"100644", b"100755")
 _ODD = {b"120000": "a symbolic link", b"160000": "a submodule"}
@@ -61,33 +55,13 @@ def list_files(objects: ObjectReader, tree: str) -> Mapping[str, Entry]:
     raise UnsafeSource(f"folders are nested more than {_DEEPEST} deep", fix="keep configuration in fewer levels")
 
 
-def check_names(names: list[str], folder: str) -> None:
-    """
-    Refuse the *names* of one folder unless each may be used and no two could be taken for each other.
-
-    Raises:
-        UnsafeSource: one is `.`, `..` or a form of `.git`, holds `/`, `\\` or a character that cannot be printed,
-            is too long, or differs from another only in case or Unicode form.
-    """
-    seen: set[str] = set()
-    for name in names:
-        folded = name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
-        if folded in seen:
-            raise _unsafe("two names differ in nothing, or only in case or Unicode form", folder, name)
-        seen.add(folded)
-        if folded in ("", ".", "..", ".git", "git~1") or "/" in name or "\\" in name or not name.isprintable():
-            raise _unsafe("this name is not safe for a file", folder, name)
-        if len(name.encode()) > _LONGEST_NAME:
-            raise _unsafe(f"this name is longer than {_LONGEST_NAME} bytes", folder, name)
-
-
 def _entries(body: bytes, width: int, folder: str) -> Iterator[tuple[bytes, str, str]]:
     parsed = list(_parsed(body, width, folder))
     check_names([name for _, name, _ in parsed], folder)
     for mode, name, sha in parsed:
         # 100664 is what git wrote before 2005; it still reads it, and nobody needs it here.
         if mode != _TREE and mode not in _REGULAR and mode not in _ODD:
-            raise _unsafe(f"git knows no file of mode {mode.decode('ascii', 'replace')[:12]!r}", folder, name)
+            raise unsafe_name(f"git knows no file of mode {mode.decode('ascii', 'replace')[:12]!r}", folder, name)
         yield mode, name, sha
 
 
@@ -102,10 +76,6 @@ def _parsed(body: bytes, width: int, folder: str) -> Iterator[tuple[bytes, str, 
         try:
             name = raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise _unsafe("this name is not UTF-8", folder, raw.decode("utf-8", "replace")) from error
+            raise unsafe_name("this name is not UTF-8", folder, raw.decode("utf-8", "replace")) from error
         yield body[at:space], name, body[end + 1 : end + 1 + width].hex()
         at = end + 1 + width
-
-
-def _unsafe(what: str, folder: str, name: str) -> UnsafeSource:
-    return UnsafeSource(what, where=f"{folder}{ascii(name)[1:-1]}"[:300], fix="rename the file in the repository")
