@@ -9,6 +9,7 @@ the ledger decides a run's pin at its first read, with or without us.
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl  # noqa: TID253 - only Airflow imports this module
@@ -36,8 +37,11 @@ class PinningListener:
 
     @hookimpl(tryfirst=True)
     def on_starting(self, component: Any) -> None:
-        """Start looking at the channels when a scheduler starts; other processes do not need it."""
-        if getattr(component, "job_type", None) == "SchedulerJob":
+        """Start looking at the channels early, so that the first run of a scheduler has a proposal too."""
+        del component
+        # Airflow calls this before the component knows what it is, so the command line has to tell.
+        # A scheduler that was started in another way begins to look at its first run.
+        if sys.argv[1:2] == ["scheduler"]:
             self._never_raise(self._start)
 
     @hookimpl(tryfirst=True)

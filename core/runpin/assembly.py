@@ -73,7 +73,7 @@ class Runpin:
         """What this host remembers."""
         from runpin.stores.disk import DiskCache
 
-        return DiskCache(self.settings.cache_folder)
+        return DiskCache(self.settings.cache_folder, clock=self.clock)
 
     @cached_property
     def resolver(self) -> Resolver:

@@ -83,10 +83,8 @@ class PinnedRun:
         Raises:
             UnknownDocument, ModelRejected, ConfigUnavailable, StoreCorrupt, and what `Pinner.pin` raises.
         """
-        try:
-            return self._read[path, model]
-        except KeyError:
-            return self._first_read(path, model)
+        held = self._read.get((path, model))
+        return self._first_read(path, model) if held is None else held
 
     def pin(self, application: str) -> Pin:
         """Return the run's pin of *application*, deciding it on the first call."""

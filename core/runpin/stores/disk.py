@@ -49,8 +49,8 @@ class DiskCache:
         folder: created when first needed, private to this user.
         clock: tells when the log may speak again, and how old files are.
         generations: how many notes of one key are kept, so that a damaged one has predecessors.
-        durable: whether to sync every write to the disk. Without, a power cut may cost the latest notes;
-            it cannot damage anything without being noticed.
+        durable: whether to sync objects to the disk. Notes never are: there is one for each run, a note that a
+            power cut tore is noticed, and the one before it answers.
 
     Attributes:
         refused: writes that the disk, or the state of the folder, did not allow in this process.
@@ -58,7 +58,8 @@ class DiskCache:
     """
 
     def __init__(self, folder: Path, *, clock: Clock, generations: int = 3, durable: bool = True) -> None:
-        self._folder = PrivateFolder(Path(folder).expanduser().absolute(), durable=durable)
+        self._folder = PrivateFolder(Path(folder).expanduser().absolute())
+        self._durable = durable
         self._root = self._folder.path / _LAYOUT
         self._objects = f"{self._root}/objects"
         self._clock = clock
@@ -82,7 +83,7 @@ class DiskCache:
             danger = self._folder.danger()
             if danger is None:
                 self._folder.make(self._root)
-                danger = PrivateFolder(self._root, durable=False).danger()
+                danger = PrivateFolder(self._root).danger()
         except OSError as error:
             raise self._unusable(str(error.strerror)) from error
         if danger is None and not os.access(self._root, os.W_OK | os.X_OK):
@@ -111,7 +112,7 @@ class DiskCache:
         """
         path = self._object_path(digest)
         if not (self._is_safe() and self._touch(path)):
-            self._write(Path(path), verified(body, digest, "what was given to the cache"))
+            self._write(Path(path), verified(body, digest, "what was given to the cache"), durable=self._durable)
 
     def recall(self, kind: str, key: str) -> bytes | None:
         """
@@ -137,7 +138,7 @@ class DiskCache:
         latest = max(_generations_in(folder), default="0")
         # Two processes may take the same number at the same moment; what follows it keeps both.
         name = f"{int(latest.partition('-')[0]) + 1:012d}-{secrets.token_hex(8)}"
-        if self._write(Path(folder, name), frame(kind, key, note)):
+        if self._write(Path(folder, name), frame(kind, key, note), durable=False):
             for old in _generations_in(folder)[self._generations :]:
                 with suppress(OSError):
                     Path(folder, old).unlink()
@@ -188,11 +189,11 @@ class DiskCache:
                 self._set_aside(path)
             return None
 
-    def _write(self, path: Path, content: bytes) -> bool:
+    def _write(self, path: Path, content: bytes, *, durable: bool) -> bool:
         try:
             reason = self._folder.danger()
             if reason is None:
-                self._folder.write(path, content)
+                self._folder.write(path, content, durable=durable)
         except OSError as error:
             reason = str(error.strerror)
         if reason is not None:

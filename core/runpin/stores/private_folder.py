@@ -24,9 +24,8 @@ class PrivateFolder:
     so processes and forked children may use one folder at the same time.
     """
 
-    def __init__(self, path: Path, *, durable: bool) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._durable = durable
 
     def danger(self) -> str | None:
         """
@@ -55,24 +54,27 @@ class PrivateFolder:
             path /= part
             path.mkdir(mode=0o700, exist_ok=True)
 
-    def write(self, path: Path, content: bytes) -> None:
+    def write(self, path: Path, content: bytes, *, durable: bool) -> None:
         """
         Let the file *path* appear with this *content*, instead of what was there.
+
+        A *durable* one is on the disk when this returns; another may be lost or torn by a power cut.
 
         Raises:
             OSError: it could not be written. What was there still is.
         """
         temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
         try:
-            self._fill(temporary, content)
+            self._fill(temporary, content, durable=durable)
             temporary.rename(path)
         except OSError:
             with suppress(OSError):
                 temporary.unlink()
             raise
-        self._sync(path.parent)
+        if durable:
+            _sync(path.parent)
 
-    def _fill(self, temporary: Path, content: bytes) -> None:
+    def _fill(self, temporary: Path, content: bytes, *, durable: bool) -> None:
         try:
             descriptor = os.open(temporary, _CREATE, 0o600)
         except FileNotFoundError:
@@ -81,16 +83,8 @@ class PrivateFolder:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            if self._durable:
+            if durable:
                 os.fsync(descriptor)
-
-    def _sync(self, folder: Path) -> None:
-        if self._durable:
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
 
 
 def read_file(path: str) -> bytes:
@@ -131,6 +125,14 @@ def remove(path: Path, before: float) -> bool:
         return False
     path.unlink()
     return True
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _with_the_rest(descriptor: int, start: bytes) -> bytes:

@@ -1,0 +1,171 @@
+"""
+A small world for tests of the stages: one application, a store and a ledger that can be switched off, and hosts.
+
+The store and the ledger are the doubles that runpin ships; the cache of each host is the real one, on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runpin.canonical import canonical, snapshot_of
+from runpin.errors import StoreUnavailable, UnknownChannel
+from runpin.model import (
+    STABLE,
+    Behavior,
+    Channel,
+    Commit,
+    Digest,
+    Pin,
+    PinPage,
+    RunKey,
+    Scope,
+    Snapshot,
+    SnapshotId,
+    digest_of,
+)
+from runpin.pinning import Pinner
+from runpin.proposing import Proposal
+from runpin.reading import PinnedRun
+from runpin.resolving import Resolver
+from runpin.stores.disk import DiskCache
+from runpin.testing import FixedClock, MemoryLedger, MemoryStore
+
+SCOPE = Scope("payments", "prod")
+COMMIT = Commit("c" * 40, "memory", "main", "Ada <ada@example.com>", "change", datetime(2026, 1, 1, tzinfo=UTC))
+
+
+class Switch:
+    """A backend that does not answer while it is `off`."""
+
+    def __init__(self) -> None:
+        self.off = False
+
+    def check(self) -> None:
+        """Raise what a dead backend raises."""
+        if self.off:
+            raise StoreUnavailable("switched off")
+
+
+class SwitchedStore(MemoryStore):
+    """The store's double behind a switch."""
+
+    def __init__(self, clock: FixedClock, ledger: MemoryLedger, switch: Switch) -> None:
+        super().__init__(clock, ledger)
+        self._switch = switch
+
+    def get_object(self, digest: Digest) -> bytes:
+        """Return an object, when switched on."""
+        self._switch.check()
+        return super().get_object(digest)
+
+    def find(self, snapshot: SnapshotId) -> Snapshot:
+        """Return a snapshot, when switched on."""
+        self._switch.check()
+        return super().find(snapshot)
+
+    def channel(self, scope: Scope, name: str) -> Channel:
+        """Return a channel, when switched on."""
+        self._switch.check()
+        return super().channel(scope, name)
+
+    def channels(self, environment: str, tenant: str | None) -> Sequence[Channel]:
+        """Return the channels, when switched on."""
+        self._switch.check()
+        return super().channels(environment, tenant)
+
+
+class SwitchedLedger(MemoryLedger):
+    """The ledger's double behind a switch."""
+
+    def __init__(self, switch: Switch) -> None:
+        super().__init__()
+        self._switch = switch
+
+    def put_if_absent(self, pin: Pin) -> Pin:
+        """Record a pin, when switched on."""
+        self._switch.check()
+        return super().put_if_absent(pin)
+
+    def get(self, run: RunKey, scope: Scope) -> Pin | None:
+        """Return a pin, when switched on."""
+        self._switch.check()
+        return super().get(run, scope)
+
+    def advance(self, pin: Pin) -> Pin:
+        """Record the next epoch, when switched on."""
+        self._switch.check()
+        return super().advance(pin)
+
+    def runs_of(self, snapshot: SnapshotId, *, after: str | None = None, limit: int = 100) -> PinPage:
+        """Return pins, when switched on."""
+        self._switch.check()
+        return super().runs_of(snapshot, after=after, limit=limit)
+
+
+@dataclass
+class World:
+    """The backends, shared by every host."""
+
+    folder: Path
+    clock: FixedClock = field(default_factory=FixedClock)
+    store_switch: Switch = field(default_factory=Switch)
+    ledger_switch: Switch = field(default_factory=Switch)
+
+    def __post_init__(self) -> None:
+        self.ledger = SwitchedLedger(self.ledger_switch)
+        self.store = SwitchedStore(self.clock, self.ledger, self.store_switch)
+
+    def publish(self, documents: Mapping[str, object], channel: str = STABLE, scope: Scope = SCOPE) -> Channel:
+        """Publish *documents* and move the channel to them."""
+        self.clock.advance(1)
+        bodies = {name: canonical(value) for name, value in documents.items()}
+        digests = {name: digest_of(body) for name, body in bodies.items()}
+        self.store.put_objects({digests[name]: body for name, body in bodies.items()})
+        snapshot = self.store.commit(snapshot_of(scope, digests), COMMIT, "ada")
+        try:
+            revision = self.store.channel(scope, channel).revision
+        except UnknownChannel:
+            revision = 0
+        return self.store.move(scope, channel, snapshot.id, expected_revision=revision, actor="ada", reason="test")
+
+    def host(self, name: str = "a") -> Host:
+        """Return a new process on the host *name*; processes of one host share its cache."""
+        cache = DiskCache(self.folder / name, clock=self.clock, durable=False)
+        resolver = Resolver(self.store, self.store, cache, self.clock)
+        return Host(cache, resolver, Pinner(self.ledger, resolver, cache, self.clock))
+
+
+@dataclass(frozen=True)
+class Host:
+    """One process on one host."""
+
+    cache: DiskCache
+    resolver: Resolver
+    pinner: Pinner
+
+    def run(
+        self,
+        run_id: str,
+        proposal: Proposal | None = None,
+        behavior: Behavior = Behavior.PINNED,
+        tenant: str | None = None,
+    ) -> PinnedRun:
+        """Return the run *run_id* as this process sees it."""
+        return PinnedRun(
+            run_key(run_id),
+            pinner=self.pinner,
+            resolver=self.resolver,
+            environment="prod",
+            tenant=tenant,
+            proposal=proposal,
+            behavior=behavior,
+        )
+
+
+def run_key(run_id: str) -> RunKey:
+    """Return the key of a run of the only job there is."""
+    return RunKey("test", "default", "nightly", run_id)
