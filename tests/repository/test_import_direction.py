@@ -16,7 +16,18 @@ ROOT = Path(__file__).resolve().parents[2]
 FLOOR = frozenset({"model", "errors", "ports", "canonical", "failpoints"})
 STAGES = frozenset(
     {"compiling", "parsing", "validation", "policy", "publishing", "rollout", "analysis"}
-    | {"watching", "resolving", "pinning", "proposing", "reading", "flags", "observing", "drift"}
+    | {
+        "comparing",
+        "rolling_back",
+        "watching",
+        "resolving",
+        "pinning",
+        "proposing",
+        "reading",
+        "flags",
+        "observing",
+        "drift",
+    }
 )
 ADAPTERS = frozenset({"clock", "database", "sources", "stores", "ledgers", "gates", "probes"})
 EDGE = frozenset({"__init__", "__main__", "settings", "assembly", "cli"})
