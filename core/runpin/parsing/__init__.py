@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from runpin.parsing import json_tokens, toml_statements
 from runpin.parsing.building import Parsed
 from runpin.parsing.limits import Limits, refusal
 from runpin.parsing.text import decode
@@ -29,15 +30,14 @@ def parse(path: str, body: bytes, limits: Limits = _DEFAULT) -> Parsed:
     Raises:
         ParseError: it is not acceptable YAML, JSON or TOML; `where` is file, line and, mostly, column.
     """
-    match PurePosixPath(path).suffix:
-        case ".yaml" | ".yml":
-            from runpin.parsing.yaml_events import read
-        case ".json":
-            from runpin.parsing.json_tokens import read
-        case ".toml":
-            from runpin.parsing.toml_statements import read
-        case _:
-            raise refusal(
-                "the file's suffix names no format that is read", path, fix=f"use one of {', '.join(SUFFIXES)}"
-            )
-    return read(path, decode(path, body, limits), limits)
+    suffix = PurePosixPath(path).suffix
+    if suffix not in SUFFIXES:
+        raise refusal("the file's suffix names no format that is read", path, fix=f"use one of {', '.join(SUFFIXES)}")
+    text = decode(path, body, limits)
+    if suffix == ".json":
+        return json_tokens.read(path, text, limits)
+    if suffix == ".toml":
+        return toml_statements.read(path, text, limits)
+    from runpin.parsing import yaml_events
+
+    return yaml_events.read(path, text, limits)

@@ -57,6 +57,11 @@ class Builder:
         self._pointers = 0
 
     @property
+    def started(self) -> bool:
+        """Whether the document has begun."""
+        return self._root is not None
+
+    @property
     def wants_key(self) -> bool:
         """Whether the next text is a key."""
         frame = self._stack[-1] if self._stack else None
@@ -113,13 +118,12 @@ class Builder:
 
     def _place(self, value: Any, line: int, column: int | None) -> str:
         """Put *value* where the document stands now and return its pointer."""
-        pointer = ""
         if not self._stack:
-            self._root = self._mapping(value, line)
+            pointer = self._start(value, line)
         else:
             frame = self._stack[-1]
             if frame.keys is None:
-                pointer = child(frame.pointer, len(frame.container))
+                pointer = f"{frame.pointer}/{len(frame.container)}"
                 frame.container.append(value)
             elif frame.key is not None:
                 pointer = child(frame.pointer, frame.key)
@@ -127,31 +131,29 @@ class Builder:
                 line, frame.key = frame.key_line, None
             else:
                 raise self.refuse("a value stands where a key should", line, column)
-        origin = self._by_line.get(line) or self._by_line.setdefault(line, Origin(self._file, line))
+        origin = self._by_line.get(line)
+        if origin is None:
+            origin = self._by_line[line] = Origin(self._file, line)
         self._origins[pointer] = origin
-        self._count(pointer, line, column)
+        self._pointers += len(pointer)
+        if len(self._origins) > self._limits.nodes or self._pointers > self._limits.pointers:
+            raise self._too_many(line, column)
         return pointer
 
-    def _mapping(self, value: Any, line: int) -> dict[str, Any]:
+    def _start(self, value: Any, line: int) -> str:
         if self._root is not None or not isinstance(value, dict):
             raise self.refuse(
                 "the document is not a mapping", line, fix="give every value a key, as in `batch_size: 500`"
             )
-        return value
+        self._root = value
+        return ""
 
-    def _count(self, pointer: str, line: int, column: int | None) -> None:
-        self._pointers += len(pointer)
+    def _too_many(self, line: int, column: int | None) -> ParseError:
         if len(self._origins) > self._limits.nodes:
-            raise self.refuse(
-                f"the document holds more than {self._limits.nodes} values", line, column, "split the document"
-            )
-        if self._pointers > self._limits.pointers:
-            raise self.refuse(
-                f"the pointers to the document's values need more than {self._limits.pointers} bytes",
-                line,
-                column,
-                "use shorter keys or nest less",
-            )
+            what = f"the document holds more than {self._limits.nodes} values"
+        else:
+            what = f"the pointers to the document's values need more than {self._limits.pointers} bytes"
+        return self.refuse(what, line, column, "split the document, use shorter keys or nest less")
 
 
 def too_deep(file: str, limits: Limits, line: int | None = None, column: int | None = None) -> ParseError:

@@ -84,6 +84,8 @@ def fault_of_text(text: str, limits: Limits) -> tuple[str, str] | None:
     """Say what is wrong with the value *text* and how to fix it, or None."""
     if len(text) * 4 > limits.string and len(text.encode("utf-8", "surrogatepass")) > limits.string:
         return f"a text is longer than {limits.string} bytes", "keep long texts in a file of their own, outside"
+    if text.isascii() and text.isprintable():
+        return None
     if hidden := _HIDDEN_IN_TEXT.search(text):
         return f"a text holds the character {code_point(hidden[0])}", "remove the character or its escape"
     return None
@@ -91,7 +93,7 @@ def fault_of_text(text: str, limits: Limits) -> tuple[str, str] | None:
 
 def fault_of_number(number: float) -> tuple[str, str] | None:
     """Say why *number* would not survive RFC 8785 and how to fix it, or None."""
-    if not math.isfinite(number):
+    if isinstance(number, float) and not math.isfinite(number):
         return "a number is not finite", "write a finite number, or quote it to make it a text"
     if abs(number) > LARGEST_WHOLE and (isinstance(number, int) or abs(number) < _FIRST_WITH_EXPONENT):
         return "a number is beyond 2**53 - 1, which readers of JSON cannot hold exactly", (

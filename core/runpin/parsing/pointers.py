@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from runpin.model import Origin
 
 
 def child(pointer: str, key: str | int) -> str:
@@ -20,6 +22,8 @@ def pointer_to(keys: Iterable[str | int]) -> str:
     return pointer
 
 
-def parent(pointer: str) -> str:
-    """Return the pointer to what holds *pointer*; the root holds itself."""
-    return pointer.rpartition("/")[0]
+def origin_of(origins: Mapping[str, Origin], pointer: str) -> Origin | None:
+    """Return where the value at *pointer* was set, or else the nearest thing around it."""
+    while pointer and pointer not in origins:
+        pointer = pointer.rpartition("/")[0]
+    return origins.get(pointer)

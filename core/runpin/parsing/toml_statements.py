@@ -23,11 +23,10 @@ _TOKEN = re.compile(
     r'''(?P<text>"""(?:[^"\\]++|\\.|"(?!""))*+"{3,5}+|"(?:[^"\\\n]++|\\[^\n])*+"'''
     r"""|'''(?:[^']++|'(?!''))*+'{3,5}+|'[^'\n]*+')"""
     r"""|(?P<comment>\#[^\n]*+)|(?P<line>\n)|(?P<space>[^\S\n]++)|(?P<equals>=)"""
-    r"""|(?P<open>[\[{])|(?P<close>[\]}])|(?P<word>[^\s"'#=\[\]{}]++)|(?P<end>["'])""",
+    r"""|(?P<open>[\[{])|(?P<close>[\]}])|(?P<comma>,)|(?P<word>[^\s"'#=,\[\]{}]++)|(?P<end>["'])""",
     re.DOTALL,
 )
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
-_QUOTED = re.compile(r"""(?:"(?:[^"\\]++|\\.)*+"|'[^']*+')""")
 _LONG_NUMBER = re.compile(r"[0-9_]{400,}")
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 
@@ -38,6 +37,7 @@ _SYNTAX = (
     ("Expected newline", "something follows the end of a value", "start a new line"),
     ("Unclosed array", "a bracket is never closed, or a comma is missing", "close the bracket or add the comma"),
     ("Unclosed inline table", "a brace is never closed, or a comma is missing", "close the brace on the same line"),
+    ('Expected "', "a quote is opened and never closed", "close the quote"),
     ("Unterminated string", "a quote is opened and never closed", "close the quote"),
     ("Unescaped '\\'", "a backslash in double quotes starts no known escape", r"write \\, or use single quotes"),
     ("Invalid date", "a date does not exist", "quote it to make it a text"),
@@ -119,7 +119,8 @@ def read(file: str, text: str, limits: Limits) -> Parsed:
     Raises:
         ParseError: see the package.
     """
-    statements = tuple(_scan(file, text, limits))
+    _check_depth(file, text, limits)
+    statements = tuple(_scan(text))
     try:
         value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -137,37 +138,44 @@ def read(file: str, text: str, limits: Limits) -> Parsed:
     return builder.finish()
 
 
-def _scan(file: str, text: str, limits: Limits) -> Iterator[_Statement]:
-    """Find the statements, and refuse what would make the library recurse too deep."""
+def _check_depth(file: str, text: str, limits: Limits) -> None:
+    """Refuse nesting, for which the library recurses, and long dotted keys, for which it needs time by their square."""
+    depth = dots = 0
+    for token in _TOKEN.finditer(text):
+        kind = token.lastgroup
+        if kind == "end":
+            return
+        if kind == "word":
+            dots += token[0].count(".")
+        elif kind not in ("text", "space"):
+            dots = 0
+            depth = max(depth + _STEP.get(str(kind), 0), 0)
+        if max(depth, dots) > limits.depth:
+            raise too_deep(file, limits, *position(text, token.start()))
+
+
+def _scan(text: str) -> Iterator[_Statement]:
+    """Find the statements."""
     line, first, start, depth, left, header = 1, 1, -1, 0, False, False
     for token in _TOKEN.finditer(text):
         kind, at = str(token.lastgroup), token.start()
         if kind == "end":
-            return
+            break
         if start < 0 and kind not in ("line", "space", "comment"):
             start, first, left, header = at, line, True, kind == "open"
         if left and _ends_left(kind, header=header):
-            yield _checked(_Statement(text[start:at], first, header), file, limits)
+            yield _Statement(text[start:at], first, header)
             left = False
         depth = max(depth + _STEP.get(kind, 0), 0)
-        if depth > limits.depth:
-            raise too_deep(file, limits, line)
         if kind == "line" and depth == 0:
             start = -1
         line += token[0].count("\n")
-    if left and header:
-        yield _checked(_Statement(text[start:], first, header), file, limits)
-
-
-def _checked(statement: _Statement, file: str, limits: Limits) -> _Statement:
-    """Refuse a dotted key of many parts: the library needs time by the square of their number."""
-    if _QUOTED.sub("", statement.source).count(".") > limits.depth:
-        raise too_deep(file, limits, statement.line)
-    return statement
+    if left:
+        yield _Statement(text[start:], first, header)
 
 
 def _ends_left(kind: str, *, header: bool) -> bool:
-    return kind in ("line", "comment") if header else kind == "equals"
+    return kind in ("line", "comment") or (kind == "equals" and not header)
 
 
 def _build(builder: Builder, value: Any, path: _Path, line: int, lines: dict[_Path, int]) -> None:
@@ -201,18 +209,21 @@ def _broken(file: str, problem: str, text: str, statements: Sequence[_Statement]
 
 
 def _twice(file: str, problem: str, line: int, statements: Sequence[_Statement]) -> ParseError:
+    *before, last = [statement for statement in statements if statement.line <= line]
     known = _Lines()
-    before = [statement for statement in statements if statement.line <= line]
-    for statement in before[:-1]:
-        known.replay(statement)
-    path = known.path_of(before[-1])
+    try:
+        for statement in before:
+            known.replay(statement)
+        path = known.path_of(last)
+    except tomllib.TOMLDecodeError:
+        # The line holds a second fault behind the one that was found.
+        return refusal("a key is set twice", file, line, fix="keep one of the two")
     lines = [known.lines[path[:length]] for length in range(len(path), 0, -1) if path[:length] in known.lines]
-    again = before[-1].line
-    first = lines[0] if lines and not problem.startswith(_TWICE[-1]) else again
+    first = lines[0] if lines and not problem.startswith(_TWICE[-1]) else last.line
     name = ".".join(part for part in path if isinstance(part, str))
     return refusal(
-        f"the key {name[:80]!r} is set on line {first} and again on line {again}",
+        f"the key {name[:80]!r} is set on line {first} and again on line {last.line}",
         file,
-        again,
+        last.line,
         fix="keep one of the two; a table is written in one place only",
     )

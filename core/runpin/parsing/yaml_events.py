@@ -8,6 +8,7 @@ so the depth of a file can be limited while it is read.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -16,8 +17,11 @@ from runpin.errors import ParseError
 from runpin.parsing.building import Builder, Parsed
 from runpin.parsing.limits import Limits, refusal
 
-Loader: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The event parser: libyaml's where PyYAML was built with it. Both see the same events."""
+Loader = type[yaml.SafeLoader | yaml.CSafeLoader]
+"""Where the events come from."""
+
+LOADER: Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml where PyYAML was built with it, or PyYAML's own parser, which refuses some tabs more and is slower."""
 
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -49,16 +53,16 @@ _SYNTAX = (
 _SYNTAX_DEFAULT = ("", "the YAML syntax is broken here", "compare with the lines above")
 
 
-def read(file: str, text: str, limits: Limits) -> Parsed:
+def read(file: str, text: str, limits: Limits, loader: Loader = LOADER) -> Parsed:
     """
-    Read one YAML document.
+    Read one YAML document from the events of *loader*.
 
     Raises:
         ParseError: see the package.
     """
     builder = Builder(file, limits)
     try:
-        _build(text, builder)
+        _build(text, builder, loader)
     except yaml.MarkedYAMLError as error:
         raise _broken(file, error) from None
     except yaml.YAMLError:
@@ -66,41 +70,59 @@ def read(file: str, text: str, limits: Limits) -> Parsed:
     return builder.finish()
 
 
-def _build(text: str, builder: Builder) -> None:
-    documents = 0
-    for event in yaml.parse(text, Loader):
-        line, column = _position(event.start_mark)
-        match event:
-            case yaml.NodeEvent():
-                _node(event, builder, line, column)
-            case yaml.CollectionEndEvent():
-                builder.close()
-            case yaml.DocumentStartEvent():
-                documents += 1
-                if event.version or event.tags:
-                    raise builder.refuse(
-                        "the file holds a % directive", line, column, "delete it; YAML 1.2 is always meant"
-                    )
-                if documents > 1:
-                    raise builder.refuse("the file holds a second document", line, column, "use one file each")
+def _build(text: str, builder: Builder, loader: Loader) -> None:
+    for event in yaml.parse(text, loader):
+        take = _TAKE.get(type(event))
+        if take is not None:
+            mark: Any = event.start_mark
+            take(event, builder, mark.line + 1, mark.column + 1)
 
 
-def _node(event: yaml.NodeEvent, builder: Builder, line: int, column: int) -> None:
+def _begin(event: yaml.DocumentStartEvent, builder: Builder, line: int, column: int) -> None:
+    if event.version or event.tags:
+        raise builder.refuse("the file holds a % directive", line, column, "delete it; YAML 1.2 is always meant")
+    if builder.started:
+        raise builder.refuse("the file holds a second document", line, column, "use one file each")
+
+
+def _scalar(event: yaml.ScalarEvent, builder: Builder, line: int, column: int) -> None:
+    _check_plain(event, builder, line, column)
+    if builder.wants_key:
+        builder.key(_key(event, builder, line, column), line, column)
+    else:
+        builder.scalar(_value(event, builder, line, column), line, column)
+
+
+def _open(event: yaml.CollectionStartEvent, builder: Builder, line: int, column: int) -> None:
+    _check_plain(event, builder, line, column)
+    if builder.wants_key:
+        raise builder.refuse("a key is a list or mapping", line, column, "use a text as the key")
+    builder.open({} if isinstance(event, yaml.MappingStartEvent) else [], line, column)
+
+
+def _close(_: yaml.CollectionEndEvent, builder: Builder, __: int, ___: int) -> None:
+    builder.close()
+
+
+def _check_plain(event: Any, builder: Builder, line: int, column: int) -> None:
+    """Refuse what JSON has no word for: an alias has an anchor, and nothing else has to be looked at."""
     if event.anchor is not None:
         raise builder.refuse(
             "the file holds an anchor or alias", line, column, "write the value out where it is needed"
         )
-    if not isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) or event.tag is not None:
+    if event.tag is not None:
         raise builder.refuse("the file holds a tag", line, column, "delete it; quote the value if it is a text")
-    if isinstance(event, yaml.ScalarEvent):
-        if builder.wants_key:
-            builder.key(_key(event, builder, line, column), line, column)
-        else:
-            builder.scalar(_value(event, builder, line, column), line, column)
-    elif builder.wants_key:
-        raise builder.refuse("a key is a list or mapping", line, column, "use a text as the key")
-    else:
-        builder.open({} if isinstance(event, yaml.MappingStartEvent) else [], line, column)
+
+
+_TAKE: dict[type, Callable[[Any, Builder, int, int], None]] = {
+    yaml.DocumentStartEvent: _begin,
+    yaml.ScalarEvent: _scalar,
+    yaml.AliasEvent: _check_plain,
+    yaml.MappingStartEvent: _open,
+    yaml.SequenceStartEvent: _open,
+    yaml.MappingEndEvent: _close,
+    yaml.SequenceEndEvent: _close,
+}
 
 
 def _key(event: yaml.ScalarEvent, builder: Builder, line: int, column: int) -> str:
@@ -141,5 +163,5 @@ def _broken(file: str, error: yaml.MarkedYAMLError) -> ParseError:
 
 
 def _position(mark: Any) -> tuple[int, int]:
-    """Return line and column from 1; both parsers mark every event and every error."""
+    """Return line and column from 1; an error without a mark is about the whole file."""
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)

@@ -1,0 +1,164 @@
+"""
+The manifest `runpin.toml`: which environments, tenants and applications a config repository declares.
+
+Nothing is found by convention alone: a file that the manifest does not lead to is no configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from runpin.compiling.files import MANIFEST, check_overlays, expand
+from runpin.compiling.tables import Table
+from runpin.errors import ManifestError, NotFound, UnknownApplication
+from runpin.model import Commit
+from runpin.parsing import Parsed, parse
+from runpin.parsing.nearest import advice
+from runpin.ports import Source
+
+FORMAT = 1
+"""The format of manifest that this release reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """
+    An owner of documents, as the manifest declares it.
+
+    Attributes:
+        documents: path of each document's base file, by the document's name.
+        schemas: path of the JSON Schema of a document, by the document's name.
+        owner: who to ask, in free text.
+    """
+
+    name: str
+    documents: Mapping[str, str]
+    schemas: Mapping[str, str]
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A config repository at one commit: what its manifest declares, and which files there are."""
+
+    source: Source = field(repr=False, compare=False)
+    commit: Commit
+    environments: tuple[str, ...]
+    tenants: tuple[str, ...]
+    applications: Mapping[str, Application]
+    paths: frozenset[str] = field(repr=False)
+    _schemas: dict[str, Mapping[str, Parsed]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def application(self, name: str) -> Application:
+        """
+        Return a declared application.
+
+        Raises:
+            UnknownApplication
+        """
+        check_known("application", name, self.applications, UnknownApplication)
+        return self.applications[name]
+
+    def schemas(self, application: str) -> Mapping[str, Parsed]:
+        """
+        Return the JSON Schema of each document of *application* that has one, by the document's name.
+
+        They are read once; later calls give the same answer.
+
+        Raises:
+            UnknownApplication, ParseError, SourceError
+        """
+        if application not in self._schemas:
+            declared = self.application(application).schemas
+            files = {path: parse(path, body) for path, body in sorted(self.read(declared.values()).items())}
+            self._schemas[application] = {document: files[path] for document, path in declared.items()}
+        return self._schemas[application]
+
+    def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
+        """Return the bytes of each of *paths*, in one round trip to the source."""
+        return self.source.read(self.commit, sorted(set(paths)))
+
+
+def read_repository(source: Source, commit: Commit) -> Repository:
+    """
+    Read the manifest at *commit* and check that it and the files agree.
+
+    Raises:
+        ManifestError: the manifest is missing, says something wrong, or leads to no file.
+        OverlayError: an overlay has no base, or lies in the folder of an undeclared environment or tenant.
+        ParseError: the manifest is not acceptable TOML.
+        SourceError
+    """
+    paths = frozenset(source.paths(commit))
+    if MANIFEST not in paths:
+        raise ManifestError(
+            "the repository has no manifest",
+            where=f"{MANIFEST} at commit {commit.sha[:12]}",
+            fix="run `runpin init` at the root of the config repository and commit the file",
+        )
+    table = Table.root(parse(MANIFEST, source.read(commit, [MANIFEST])[MANIFEST]))
+    if "format" in table.value:
+        # Before its keys, because a newer format may have others.
+        _check_format(table)
+    table.only("format", "environments", "tenants", "applications")
+    _check_format(table)
+    environments = table.names("environments", "environment")
+    if not environments:
+        raise table.error("environments", "no environment is declared", 'write environments = ["dev", "prod"]')
+    tenants = table.names("tenants", "tenant")
+    applications = _applications(table.table("applications"), paths)
+    bases = {path for application in applications.values() for path in application.documents.values()}
+    check_overlays(paths, bases, environments, tenants)
+    return Repository(source, commit, environments, tenants, applications, paths)
+
+
+def check_known(kind: str, name: str, known: Iterable[str], error: type[NotFound]) -> None:
+    """Raise *error* unless the manifest declares *name*, with the names that it does declare."""
+    names = tuple(known)
+    if name not in names:
+        raise error(f"no {kind} is named {name[:80]!r}", where=MANIFEST, fix=advice(name, names))
+
+
+def _check_format(table: Table) -> None:
+    found = table.value.get("format")
+    if isinstance(found, bool) or found != FORMAT:
+        raise table.error(
+            "format",
+            f"the manifest is not of format {FORMAT}, which this release reads",
+            f"write format = {FORMAT}, or upgrade runpin if the manifest is newer",
+        )
+
+
+def _applications(table: Table, paths: frozenset[str]) -> dict[str, Application]:
+    if not table.value:
+        raise table.error(None, "no application is declared", 'add [applications.<name>] with documents = ["..."]')
+    return {name: _application(table, name, paths) for name in table.value}
+
+
+def _application(parent: Table, name: str, paths: frozenset[str]) -> Application:
+    parent.name("application", name, name)
+    table = parent.table(name)
+    table.only("documents", "schemas", "owner")
+    patterns = table.texts("documents")
+    if not patterns:
+        raise table.error("documents", f"application {name!r} has no document", 'write documents = ["folder/*.yaml"]')
+    documents = expand(table, patterns, paths)
+    return Application(name, documents, _schemas(table, documents, paths), table.text("owner"))
+
+
+def _schemas(table: Table, documents: Mapping[str, str], paths: frozenset[str]) -> dict[str, str]:
+    schemas = {}
+    declared = table.table("schemas")
+    for document in declared.value:
+        if document not in documents:
+            raise declared.error(
+                document,
+                f"a schema is declared for the unknown document {document[:80]!r}",
+                advice(document, documents),
+            )
+        path = declared.text(document)
+        if path is None or path not in paths:
+            raise declared.error(document, f"there is no file {path!r}", advice(path or "", paths))
+        schemas[document] = path
+    return schemas

@@ -1,0 +1,230 @@
+"""
+From a commit to published snapshots: plan first, then carry the plan out.
+
+The plan reads, compiles, validates and asks the gates; it writes nothing, so a dry run is the plan itself.
+Publishing writes objects first, the manifest after them, the channel last. A publisher that is killed anywhere leaves
+nothing that a reader can see by half, and running the same command again completes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from runpin.canonical import snapshot_of
+from runpin.compiling import compile_environment, read_repository
+from runpin.errors import HistoryRewritten, UnknownChannel, ValidationFailed
+from runpin.failpoints import failpoint
+from runpin.model import STABLE, Channel, Commit, Document, Scope, Snapshot, SnapshotId
+from runpin.ports import ChannelStore, History, SnapshotStore
+from runpin.validation import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from runpin.model import Digest, Finding
+    from runpin.ports import Gate, Source
+
+
+class Publishable(SnapshotStore, ChannelStore, History, Protocol):
+    """A store that can be published to: snapshots, channels and their history in one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopePlan:
+    """
+    What publishing would do for one scope.
+
+    `present` is where the channel stands now, None before the first publication.
+    `added`, `changed` and `removed` are names of documents, compared with what is live.
+    """
+
+    scope: Scope
+    snapshot: Snapshot
+    documents: Mapping[str, Document]
+    present: Channel | None
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    @property
+    def moves(self) -> bool:
+        """Whether the channel would move."""
+        return self.present is None or self.present.digest != self.snapshot.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What publishing *commit* to *channel* of *environment* would do; nothing has been written."""
+
+    commit: Commit
+    environment: str
+    channel: str
+    scopes: tuple[ScopePlan, ...]
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def moves(self) -> bool:
+        """Whether any channel would move."""
+        return any(scope.moves for scope in self.scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What publishing did for one scope."""
+
+    scope: Scope
+    snapshot: SnapshotId
+    channel: Channel
+    moved: bool
+
+
+def plan(
+    source: Source,
+    commit: Commit,
+    environment: str,
+    store: Publishable,
+    *,
+    applications: Iterable[str] = (),
+    channel: str = STABLE,
+    gates: Sequence[Gate] = (),
+    accept_rewrite: bool = False,
+) -> Plan:
+    """
+    Work out what publishing *commit* to *environment* would do.
+
+    Args:
+        source: the config repository.
+        commit: the state to publish, as `source.resolve` returned it.
+        environment: the deployment target.
+        store: where it would be published.
+        applications: the ones to publish; all of the manifest by default.
+        channel: the channel that would move.
+        gates: checks that every snapshot must pass.
+        accept_rewrite: publish even if *commit* does not descend from the last published one.
+
+    Raises:
+        InvalidConfig: including ValidationFailed, with every finding.
+        HistoryRewritten: *commit* does not descend from the commit that was published last.
+        NotFound, SourceError, StoreError
+    """
+    scopes = compile_checked(source, commit, environment, applications=applications, gates=gates)
+    if not accept_rewrite:
+        for scope in scopes:
+            _must_descend(source, commit, scope, store)
+    plans = tuple(_plan_scope(scope, documents, store, channel) for scope, documents in scopes.items())
+    return Plan(commit, environment, channel, plans)
+
+
+def compile_checked(
+    source: Source,
+    commit: Commit,
+    environment: str,
+    *,
+    applications: Iterable[str] = (),
+    gates: Sequence[Gate] = (),
+) -> dict[Scope, tuple[Document, ...]]:
+    """
+    Compile every scope of *environment* and check its documents against their schemas and the *gates*.
+
+    Raises:
+        InvalidConfig: including ValidationFailed, with every finding of every scope.
+        NotFound, SourceError
+    """
+    repository = read_repository(source, commit)
+    scopes: dict[Scope, tuple[Document, ...]] = {}
+    findings: list[Finding] = []
+    for scope, documents in compile_environment(repository, environment, applications=tuple(applications)):
+        scopes[scope] = documents
+        findings += validate(documents, repository.schemas(scope.application))
+        values = {document.name: document.value for document in documents}
+        for gate in gates:
+            findings += gate.check(scope, values)
+    # Tenants share most files, so one mistake is found once for each; people want to read it once.
+    unique = tuple(dict.fromkeys(finding for finding in findings if finding.severity == "error"))
+    if unique:
+        raise ValidationFailed(unique)
+    return scopes
+
+
+def publish(
+    plan: Plan,
+    store: Publishable,
+    *,
+    actor: str,
+    reason: str,
+    on_progress: Callable[[ScopePlan], None] = lambda _: None,
+) -> tuple[Published, ...]:
+    """
+    Carry *plan* out; safe to repeat after a crash at any step.
+
+    Args:
+        plan: what `plan` returned.
+        store: the store it was planned against.
+        actor: who publishes, for the history.
+        reason: why, for the history.
+        on_progress: called after each scope.
+
+    Raises:
+        RevisionConflict: a channel moved since the plan was made. Scopes before it are published; plan again.
+        SnapshotQuarantined: the content is barred.
+        StoreError
+    """
+    done = []
+    for scope in plan.scopes:
+        done.append(_publish_scope(scope, plan, store, actor, reason))
+        on_progress(scope)
+    return tuple(done)
+
+
+def _plan_scope(scope: Scope, documents: Sequence[Document], store: Publishable, channel: str) -> ScopePlan:
+    named = {document.name: document for document in documents}
+    snapshot = snapshot_of(scope, {name: document.digest for name, document in named.items()})
+    present = _present(store, scope, channel)
+    before: Mapping[str, Digest] = store.find(present.snapshot).documents if present else {}
+    after = snapshot.documents
+    return ScopePlan(
+        scope=scope,
+        snapshot=snapshot,
+        documents=named,
+        present=present,
+        added=tuple(sorted(after.keys() - before.keys())),
+        changed=tuple(sorted(name for name in after.keys() & before.keys() if after[name] != before[name])),
+        removed=tuple(sorted(before.keys() - after.keys())),
+    )
+
+
+def _present(store: Publishable, scope: Scope, channel: str) -> Channel | None:
+    try:
+        return store.channel(scope, channel)
+    except UnknownChannel:
+        return None
+
+
+def _must_descend(source: Source, commit: Commit, scope: Scope, store: Publishable) -> None:
+    latest = next(iter(store.publications(scope, 1)), None)
+    if latest is None or not (commit.reproducible and latest.commit.reproducible):
+        return
+    if latest.commit.sha == commit.sha or source.descends(commit, latest.commit.sha):
+        return
+    raise HistoryRewritten(
+        f"commit {commit.sha[:12]} does not descend from {latest.commit.sha[:12]}, "
+        f"which was published last for {scope} as {latest.snapshot}",
+        where=f"{commit.repository} {commit.ref}",
+        fix="publish a commit that comes after it; to go back use `runpin rollback`, "
+        "to accept a rewritten branch add --accept-rewrite",
+    )
+
+
+def _publish_scope(scope: ScopePlan, plan: Plan, store: Publishable, actor: str, reason: str) -> Published:
+    objects = {document.digest: document.body for document in scope.documents.values()}
+    store.put_objects({**objects, scope.snapshot.digest: scope.snapshot.manifest})
+    failpoint("after_objects")
+    snapshot = store.commit(scope.snapshot, plan.commit, actor)
+    failpoint("after_snapshot")
+    if scope.present is not None and not scope.moves:
+        return Published(scope.scope, snapshot.id, scope.present, moved=False)
+    expected = scope.present.revision if scope.present else 0
+    channel = store.move(scope.scope, plan.channel, snapshot.id, expected_revision=expected, actor=actor, reason=reason)
+    failpoint("after_channel")
+    return Published(scope.scope, snapshot.id, channel, moved=True)
