@@ -24,8 +24,10 @@ __all__ = ["current_pins", "get_config"]
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'airflow_provider_runpin' has no attribute {name!r}")
-    return getattr(import_module(home), name)
+if not TYPE_CHECKING:  # so that type checkers still see a misspelt name
+
+    def __getattr__(name: str) -> Any:
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'airflow_provider_runpin' has no attribute {name!r}")
+        return getattr(import_module(home), name)
