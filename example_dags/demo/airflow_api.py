@@ -13,7 +13,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, TypedDict, cast
 
-from demo.airflow_rest import AirflowRefused, AirflowRest, Json, pause
+from demo.airflow_rest import AirflowRefused, AirflowRest, Json
 
 FINISHED = frozenset({"success", "failed"})
 """The states in which a run stays until somebody clears it."""
@@ -83,7 +83,7 @@ class AirflowApi(AirflowRest):
                 if refusal.status != HTTPStatus.NOT_FOUND:
                     raise
             # A file may be read while it is being written, so the first import error proves nothing.
-            pause(deadline, lambda: f"no DAG {dag_id}; import errors: {self.import_errors()}")
+            self.pause(deadline, lambda: f"no DAG {dag_id}; import errors: {self.import_errors()}")
 
     def patch_dag(self, dag_id: str, *, paused: bool) -> Json:
         """Pause or unpause *dag_id* and return it."""
@@ -127,7 +127,7 @@ class AirflowApi(AirflowRest):
         """Return the run once it exists and is in one of *states*; by default once it has finished."""
         deadline = time.monotonic() + timeout
         while not (found := self._run_if_any(dag_id, run_id)) or found["state"] not in states:
-            pause(deadline, partial(self._progress, dag_id, run_id, found))
+            self.pause(deadline, partial(self._progress, dag_id, run_id, found))
         return found
 
     def delete_run(self, dag_id: str, run_id: str) -> None:
@@ -194,6 +194,8 @@ class AirflowApi(AirflowRest):
         Create runs for every logical date from *first* to *last* and return the id of the backfill.
 
         On SQLite Airflow gives up, and says so, when anybody else writes meanwhile; it is then asked again.
+        It also deletes the runs that it has made so far, which ends a scheduler that has already seen them, so the
+        DAG is paused meanwhile.
         """
         body = {
             "dag_id": dag_id,
@@ -202,14 +204,12 @@ class AirflowApi(AirflowRest):
             "dag_run_conf": dict(conf or {}),
             "max_active_runs": max_active_runs,
         }
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                return int(self.call("POST", "/backfills", body)["id"])
-            except AirflowRefused as refusal:
-                if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
-                    raise
-                pause(deadline, partial(str, refusal))
+        paused = self.wait_for_dag(dag_id)["is_paused"]
+        self.patch_dag(dag_id, paused=True)
+        try:
+            return self._create_backfill(body, time.monotonic() + timeout)
+        finally:
+            self.patch_dag(dag_id, paused=paused)
 
     def wait_for_backfill(self, backfill_id: int, timeout: float = 180.0) -> list[Run]:
         """
@@ -225,7 +225,7 @@ class AirflowApi(AirflowRest):
             runs = self.runs(asked["dag_id"], run_type="backfill", **days)
             if runs and FINISHED.issuperset(run["state"] for run in runs):
                 return runs
-            pause(deadline, partial("backfill {} is not complete".format, backfill_id))
+            self.pause(deadline, partial("backfill {} is not complete".format, backfill_id))
 
     def assets(self) -> list[Json]:
         """Return every asset, with its `id`, `name`, `uri` and watchers."""
@@ -253,6 +253,15 @@ class AirflowApi(AirflowRest):
     def event_logs(self, **query: object) -> list[Json]:
         """Return the audit log, oldest first; *query* may name `dag_id`, `run_id`, `event`, `event_pattern`."""
         return self.pages("/eventLogs", "event_logs", order_by="event_log_id", **query)
+
+    def _create_backfill(self, body: Json, deadline: float) -> int:
+        while True:
+            try:
+                return int(self.call("POST", "/backfills", body)["id"])
+            except AirflowRefused as refusal:
+                if refusal.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+                self.pause(deadline, partial(str, refusal))
 
     def _run_if_any(self, dag_id: str, run_id: str) -> Run | None:
         try:

@@ -37,10 +37,15 @@ class AirflowRest:
 
     Attributes:
         url: where the server is, without a slash at the end.
+
+    Args:
+        url: see above.
+        watch: called again and again while something is waited for; raises when that is no longer worth it.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, watch: Callable[[], None] = lambda: None) -> None:
         self.url = url
+        self._watch = watch
         # No connection is kept: none is half open after a test has killed the server, and none needs closing.
         self._client = httpx.Client(
             base_url=url, timeout=60.0, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
@@ -77,14 +82,14 @@ class AirflowRest:
             raise AirflowRefused(f"{method} {path}: {answer.status_code} {answer.text[:1000]}", answer.status_code)
         return answer.json() if answer.content else None
 
+    def pause(self, deadline: float, instead: Callable[[], str]) -> None:
+        """Wait a moment, or raise `AirflowTooSlow` with what *instead* returns when the *deadline* has passed."""
+        self._watch()
+        if time.monotonic() > deadline:
+            raise AirflowTooSlow(instead())
+        time.sleep(_PAUSE)
+
     def _bearer(self) -> str:
         if self._token is None:
             self._token = str(self.send("GET", "/auth/token")["access_token"])
         return self._token
-
-
-def pause(deadline: float, instead: Callable[[], str]) -> None:
-    """Wait a moment, or raise `AirflowTooSlow` with what *instead* returns when the *deadline* has passed."""
-    if time.monotonic() > deadline:
-        raise AirflowTooSlow(instead())
-    time.sleep(_PAUSE)

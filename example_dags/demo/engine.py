@@ -7,19 +7,18 @@ Starts a real, private Airflow for demonstrations and tests, and takes it away a
         run = engine.api.trigger("orders")
         engine.api.wait_for_run("orders", run["dag_run_id"])
 
-Starting takes about twenty seconds on two cores; most of it is Python importing Airflow four times.
+Starting takes about twenty seconds on two idle cores; most of it is Python importing Airflow once per component.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,12 +28,12 @@ from typing import Self
 from demo.airflow_api import AirflowApi
 from demo.airflow_rest import AirflowRefused, AirflowRest
 from demo.processes import GRACE, Family, dismiss, guard, is_running, send, wait_until
-from demo.settings import Component, commands, settings
+from demo.settings import Component, commands, free_ports, settings
 
 START_LIMIT = 180.0
 """Seconds a component may take until it is healthy, on a machine that is busy with other things."""
 
-_SERVERS: Set[Component] = frozenset({"api-server", "execution-api"})
+_SERVERS: AbstractSet[Component] = frozenset({"api-server", "execution-api"})
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _empty_databases: dict[frozenset[tuple[str, str]], bytes] = {}
 
@@ -54,7 +53,8 @@ class AirflowEngine:
     One Airflow: API servers, DAG processor, scheduler and triggerer as real processes on loopback.
 
     Every caller is admin, tasks run in a LocalExecutor, secrets are made up per instance and never touch the disk.
-    DAG files show up, and runs start, within about a second. DAGs are paused when they first appear, as usual.
+    DAG files show up, and runs start, within about a second; on SQLite, whose clock has no fractions there, a run
+    starts at the next full one. DAGs are paused when they first appear, as usual.
 
     Each component sees, in this order of precedence:
 
@@ -86,9 +86,9 @@ class AirflowEngine:
     ) -> None:
         self.home = home.resolve()
         self.dags = dags.resolve()
-        port, execution_port = _free_ports(2)
+        port, execution_port = free_ports(2)
         self.url = f"http://127.0.0.1:{port}"
-        self.api = AirflowApi(self.url)
+        self.api = AirflowApi(self.url, self.check)
         self.start_seconds = 0.0
         self._execution = AirflowRest(f"http://127.0.0.1:{execution_port}")
         self._commands = commands(execution_port)
@@ -97,6 +97,7 @@ class AirflowEngine:
         address = database or f"sqlite:///{self._database_file}?timeout=30"
         self._settings = settings(self.home, self.dags, port, execution_port, address)
         self._started: dict[Component, _Started] = {}
+        self._hit: set[Component] = set()
         self._guard: subprocess.Popen[bytes] | None = None
         self._migrated = False
 
@@ -114,8 +115,11 @@ class AirflowEngine:
         Create the database when needed, start every component and return when all are healthy.
 
         Raises:
-            EngineFailed: a component ended or is not healthy in time; nothing is left running then.
+            EngineFailed: a component ended or is not healthy in time, and nothing is left running then; or it runs
+                already.
         """
+        if self._started:
+            raise EngineFailed(f"it runs already, at {self.url}")
         began = time.monotonic()
         self.dags.mkdir(parents=True, exist_ok=True)
         (self.home / "logs").mkdir(parents=True, exist_ok=True)
@@ -143,6 +147,7 @@ class AirflowEngine:
         for started in self._started.values():
             started.process.wait(GRACE)
         self._started.clear()
+        self._hit.clear()
         if self._guard is not None:
             dismiss(self._guard)
             self._guard = None
@@ -159,22 +164,35 @@ class AirflowEngine:
             alone: hit the main process only; its forks live on.
         """
         leader = self.pid(component)
+        self._hit.add(component)
         if alone:
             send(leader, number)
         else:
             Family(None, [leader]).signal(number)
 
-    def restart(self, component: Component) -> None:
+    def restart(self, component: Component, environment: Mapping[str, str] = _NOTHING) -> None:
         """
-        End what is left of *component*, start it again and return when it is healthy.
+        End what is left of *component*, start it again, this once with *environment* too, and wait until it is healthy.
 
         Raises:
             EngineFailed: it did not come back in time.
         """
         Family(None, [self.pid(component)]).end()
         self._started[component].process.wait(GRACE)
-        self._spawn(component)
+        self._hit.discard(component)
+        self._spawn(component, environment)
         self._wait_until_healthy(component)
+
+    def check(self) -> None:
+        """
+        Say so when a component is gone that nobody has killed.
+
+        Raises:
+            EngineFailed: with the last lines of each log.
+        """
+        gone = [component for component in self._started if component not in self._hit and not self.alive(component)]
+        if gone:
+            raise EngineFailed("\n".join([f"ended by itself: {', '.join(gone)}", *self._tails()]))
 
     def alive(self, component: Component) -> bool:
         """Say whether the main process of *component* lives."""
@@ -235,12 +253,12 @@ class AirflowEngine:
                 _empty_databases[key] = file.read_bytes()
         self._migrated = True
 
-    def _spawn(self, component: Component) -> None:
+    def _spawn(self, component: Component, environment: Mapping[str, str] = _NOTHING) -> None:
         at = datetime.now(UTC)
         with (self.home / "logs" / f"{component}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "airflow", *self._commands[component]],
-                env=self.environment(),
+                env={**self.environment(), **environment, "AIRFLOW_HOME": str(self.home)},
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -250,13 +268,12 @@ class AirflowEngine:
         self._started[component] = _Started(process, at)
 
     def _wait_until_healthy(self, *components: Component) -> None:
-        def settled() -> bool:
-            return not all(map(self.alive, components)) or self._healthy(*components)
+        def healthy() -> bool:
+            self.check()
+            return self._healthy(*components)
 
-        in_time = wait_until(settled, START_LIMIT, pause=0.2)
-        dead = [component for component in components if not self.alive(component)]
-        if dead or not in_time:
-            what = f"{', '.join(dead)} ended" if dead else f"not healthy after {START_LIMIT:.0f} s: {components}"
+        if not wait_until(healthy, START_LIMIT, pause=0.2):
+            what = f"not healthy after {START_LIMIT:.0f} s: {', '.join(components)}"
             raise EngineFailed("\n".join([what, *self._tails()]))
 
     def _healthy(self, *components: Component) -> bool:
@@ -279,11 +296,3 @@ class AirflowEngine:
     def _tails(self) -> Iterator[str]:
         for component in self._commands:
             yield f"--- {component} ---\n{self.logs(component, tail=40)}"
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        listeners = [held.enter_context(socket.socket()) for _ in range(count)]
-        for listener in listeners:
-            listener.bind(("127.0.0.1", 0))
-        return [int(listener.getsockname()[1]) for listener in listeners]

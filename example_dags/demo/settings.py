@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import secrets
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -46,6 +48,15 @@ def settings(home: Path, dags: Path, port: int, execution_port: int, database: s
         # Airflow renames its processes; this keeps their environment readable, by which we recognise them.
         "SPT_NOENV": "1",
     }
+
+
+def free_ports(count: int) -> list[int]:
+    """Return *count* ports of loopback that nobody listens on now."""
+    with contextlib.ExitStack() as held:
+        listeners = [held.enter_context(socket.socket()) for _ in range(count)]
+        for listener in listeners:
+            listener.bind(("127.0.0.1", 0))
+        return [int(listener.getsockname()[1]) for listener in listeners]
 
 
 def _places(home: Path, dags: Path, database: str) -> dict[str, str]:

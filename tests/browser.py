@@ -1,0 +1,93 @@
+"""
+A real Chromium for tests of web pages.
+
+It is the system's own: nothing is downloaded from a vendor, and a missing one is installed with apt-get where we may.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+_log = logging.getLogger(__name__)
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+_COUNTED = re.compile(r"^\d+\+? Dag Runs?$")
+
+_QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-dev-shm-usage",
+    "--disable-domain-reliability",
+    "--disable-gpu",
+    "--disable-sync",
+    "--metrics-recording-only",
+    "--no-first-run",
+    "--no-proxy-server",
+    # Every name but loopback fails to resolve, so a page that wants the internet is found out.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Return the system's Chromium; without one, and without the right to install it, the test is skipped."""
+    found = _on_path() or _installed()
+    if found is None:
+        pytest.skip(f"no Chromium: none of {', '.join(_NAMES)} is on PATH and apt-get could not install it")
+    return found
+
+
+@pytest.fixture
+def browser_page(chromium: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """
+    Return an empty page, 1440 x 900, in a browser that has never been anywhere.
+
+    What the page throws, and what the browser could not load, is logged, so pytest shows it when the test fails.
+    """
+    name = request.node.name
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=list(_QUIET))
+        page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="UTC")
+        page.on("pageerror", lambda error: _log.warning("%s: %s", name, error))
+        page.on("requestfailed", lambda failed: _log.warning("%s: %s %s", name, failed.url, failed.failure))
+        yield page
+        browser.close()
+
+
+def listed_run_ids(page: Page, airflow_url: str, conf_contains: str) -> list[str]:
+    """Open Airflow's run list, filtered by *conf_contains*, and return the run ids it shows, newest run first."""
+    query = urlencode({"conf_contains": conf_contains})
+    page.goto(f"{airflow_url}/dag_runs?{query}")
+    # The heading counts the runs once they have arrived; until then the table holds grey placeholders.
+    page.get_by_text(_COUNTED).wait_for(timeout=30_000)
+    cells = page.get_by_test_id("table-list").get_by_test_id("table-cell-dag_run_id")
+    return [cell.inner_text().strip() for cell in cells.all()]
+
+
+def _on_path() -> Path | None:
+    found = filter(None, map(shutil.which, _NAMES))
+    return next(map(Path, found), None)
+
+
+@cache
+def _installed() -> Path | None:
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        return None
+    quietly = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (("update",), ("install", "-y", "--no-install-recommends", "chromium")):
+        subprocess.run([apt, *arguments], env=quietly, check=False, capture_output=True, timeout=600)
+    return _on_path()
