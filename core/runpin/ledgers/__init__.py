@@ -1,0 +1,1 @@
+"""Adapters that decide and remember pins."""

@@ -1,0 +1,15 @@
+"""
+For people who write adapters: in-memory doubles, and the contract that every adapter has to keep.
+
+    from runpin.testing import FixedClock, MemoryLedger, MemoryStore
+    from runpin.testing.contracts import LedgerContract, StoreContract
+
+The contracts need pytest. `pytest.register_assert_rewrite("runpin.testing.contracts")` in a conftest.py makes their
+failures say more.
+"""
+
+from __future__ import annotations
+
+from runpin.testing.memory import FixedClock, MemoryLedger, MemoryStore
+
+__all__ = ["FixedClock", "MemoryLedger", "MemoryStore"]

@@ -1,0 +1,191 @@
+"""
+A private PostgreSQL server on a free port of the loopback interface, and a fresh database for each test.
+
+The server belongs to the test session: started when the first test asks, stopped by its process id at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from typing import Any
+
+import psycopg  # noqa: TID253 - tests of PostgreSQL need it at once
+import pytest
+
+from runpin.clock import SystemClock
+from runpin.database.engine import Database
+
+_START = 30.0
+_TEMPLATE = "runpin_template"
+
+
+class PostgresServer:
+    """One server in its own folder; it may be killed and started again."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs = programs
+        self._folder = folder
+        self._account = _account()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._names = count(1)
+        self.port = _free_port()
+        if self._account:
+            os.chown(folder, *self._account)
+        self._run("initdb", "-U", "runpin", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+
+    def start(self, **settings: str | int) -> None:
+        """Start and wait until it accepts connections; *settings* are those of postgresql.conf."""
+        given = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
+        given |= {"shared_buffers": "16MB", "max_connections": 60, "log_min_messages": "fatal", **settings}
+        options = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._folder / "data", *options],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **self._identity(),
+            )
+        self._wait_until_ready()
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: SIGINT ends it in order, SIGQUIT drops every connection at once, as a crash does."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(timeout=30)
+            self._process = None
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to the server and every process of it, to stop the whole of it or let it go on."""
+        if self._process is not None:
+            os.killpg(self._process.pid, number)
+            for child in _children(self._process.pid):
+                os.kill(child, number)
+
+    def url(self, database: str) -> str:
+        """Return the address of one of its databases."""
+        return f"postgresql://runpin@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, template: str = "template0") -> str:
+        """Make a new database, as a copy of *template*, and return its name."""
+        name = f"test_{next(self._names)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def execute(self, sql: str, database: str = "postgres") -> None:
+        """Run one statement as the superuser."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(sql.encode())
+
+    def make_template(self) -> None:
+        """Make the database that fresh ones with tables are copied from."""
+        self.execute(f"CREATE DATABASE {_TEMPLATE}")
+        with Database.open(self.url(_TEMPLATE), clock=SystemClock()) as database:
+            database.ready()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command: list[str | Path] = [self._programs / program, "-D", self._folder / "data", *arguments]
+        done = subprocess.run(command, capture_output=True, check=False, **self._identity())
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr.decode()}")
+
+    def _identity(self) -> dict[str, Any]:
+        if self._account is None:
+            return {"cwd": self._folder}
+        user, group = self._account
+        return {"user": user, "group": group, "extra_groups": [], "cwd": self._folder}
+
+    def _wait_until_ready(self) -> None:
+        deadline = monotonic() + _START
+        while True:
+            try:
+                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError:
+                ended = self._process is None or self._process.poll() is not None
+                if ended or monotonic() > deadline:
+                    raise RuntimeError((self._folder / "log").read_text()[-2000:]) from None
+                Event().wait(0.02)
+            else:
+                return
+
+
+def _account() -> tuple[int, int] | None:
+    if os.geteuid() != 0:
+        return None
+    # PostgreSQL refuses to run as root.
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
+def _children(parent: int) -> list[int]:
+    listed = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii")
+    return [int(each) for each in listed.split()]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _programs() -> Path | None:
+    found = shutil.which("initdb")
+    places = [Path(found).parent] if found else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place for place in places if (place / "initdb").exists() and (place / "postgres").exists()), None)
+
+
+def _installed_programs() -> Path:
+    programs = _programs()
+    if programs is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql"]
+        subprocess.run(command, env=environment, capture_output=True, check=False, timeout=240)
+        programs = _programs()
+    if programs is None:
+        pytest.skip("NOT TESTED: PostgreSQL is not installed (initdb and postgres are neither on PATH nor in /usr/lib)")
+    return programs
+
+
+@pytest.fixture(scope="session")
+def postgres_programs() -> Path:
+    """Return the folder of PostgreSQL's programs, or skip loudly."""
+    return _installed_programs()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(postgres_programs: Path) -> Iterator[PostgresServer]:
+    """Return the session's server; who stops it has to start it again."""
+    # pytest's own temporary folders are closed to the account that the server runs as.
+    folder = Path(tempfile.mkdtemp(prefix="runpin-postgres-"))
+    server = PostgresServer(postgres_programs, folder)
+    try:
+        server.start()
+        server.make_template()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: PostgresServer) -> str:
+    """Return the address of a new database without tables."""
+    return postgres_server.url(postgres_server.create_database())
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """Return the address of a new database with runpin's tables."""
+    return postgres_server.url(postgres_server.create_database(_TEMPLATE))
