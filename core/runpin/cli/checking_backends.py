@@ -1,0 +1,119 @@
+"""What `runpin doctor` looks at behind the settings: cache, config repository, store, channels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runpin.cli.checking_host import check_folder
+from runpin.cli.checks import Check, Status, doubtful, failed, fine
+from runpin.cli.options import committed, repository_at
+from runpin.errors import RunpinError, StoreOutdated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import sqlalchemy as sa
+
+    from runpin.assembly import Runpin
+
+
+def backend_checks(core: Runpin, repository: str | None) -> Iterator[Check]:
+    """Look at everything that the settings point to; nothing is created or changed."""
+    yield check_folder("home", core.settings.home.absolute())
+    yield _cache(core)
+    yield _repository(core, repository)
+    store = _store(core)
+    yield store
+    if store.status is not Status.FAIL and _exists(core):
+        yield _channels(core)
+
+
+def _cache(core: Runpin) -> Check:
+    folder = core.settings.cache_folder.expanduser().absolute()
+    try:
+        if folder.exists():
+            core.cache.check()
+    except RunpinError as error:
+        return failed("cache", error)
+    return check_folder("cache", folder)
+
+
+def _repository(core: Runpin, repository: str | None) -> Check:
+    from runpin.compiling import read_repository
+
+    address = repository_at(core, repository)
+    if address is None:
+        return doubtful(
+            "repository", "none is set, and the current folder is none", "set RUNPIN_REPOSITORY, or run `runpin init`"
+        )
+    try:
+        source, commit = committed(core, address, None)
+        declared = read_repository(source, commit)
+    except RunpinError as error:
+        return failed("repository", error)
+    environment, applications = core.settings.environment, ", ".join(declared.applications)
+    if environment not in declared.environments:
+        return doubtful(
+            "repository",
+            f"{commit.repository} declares no environment {environment!r}",
+            f"set RUNPIN_ENVIRONMENT to one of: {', '.join(declared.environments)}",
+        )
+    return fine("repository", f"{commit.repository}, {commit.sha[:12]} of {commit.ref}; {applications}")
+
+
+def _store(core: Runpin) -> Check:
+    from runpin.database.engine import Database
+    from runpin.database.schema import SCHEMA_VERSION
+
+    try:
+        file = _file(core)
+        if file is not None and not file.exists():
+            return doubtful("store", f"{file} is not there yet", "`runpin publish` makes it")
+        url = core.settings.store_url.get_secret_value()
+        with Database.open(url, clock=core.clock, upgrade=False) as database:
+            mode = database.read(lambda connection: _mode(connection, file))
+    except StoreOutdated as error:
+        return Check("store", Status.FAIL, error.what, error.fix)
+    except RunpinError as error:
+        return failed("store", error)
+    return fine("store", f"{database.where}, tables of version {SCHEMA_VERSION}, {mode}")
+
+
+def _mode(connection: sa.Connection, file: Path | None) -> str:
+    if file is None:
+        return f"PostgreSQL {connection.exec_driver_sql('SHOW server_version').scalar()}"
+    return f"journal mode {connection.exec_driver_sql('PRAGMA journal_mode').scalar()}"
+
+
+def _channels(core: Runpin) -> Check:
+    environment, tenant = core.settings.environment, core.settings.tenant
+    place = f"{environment}, tenant {tenant}" if tenant else environment
+    try:
+        channels = core.store.channels(environment, tenant)
+        barred = core.ledger.barred(environment)
+    except RunpinError as error:
+        return failed("channels", error)
+    if not channels:
+        return doubtful("channels", f"nothing is published in {place}", f"`runpin publish --environment {environment}`")
+    stuck = [channel for channel in channels if channel.snapshot in barred]
+    if stuck:
+        names = ", ".join(f"{channel.name} of {channel.scope}" for channel in stuck)
+        return Check(
+            "channels",
+            Status.FAIL,
+            f"new runs find no snapshot: what {names} points at is quarantined",
+            f"`runpin rollback {stuck[0].scope.application} --environment {environment}`, or publish a better commit",
+        )
+    return fine("channels", f"{place}: " + ", ".join(f"{each.name} of {each.scope.application}" for each in channels))
+
+
+def _exists(core: Runpin) -> bool:
+    file = _file(core)
+    return file is None or file.exists()
+
+
+def _file(core: Runpin) -> Path | None:
+    from runpin.database.address import parse
+
+    return parse(core.settings.store_url.get_secret_value()).file

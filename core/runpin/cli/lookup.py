@@ -1,0 +1,93 @@
+"""Finding what people name: an application's channel, a snapshot, the commit behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runpin.errors import UnknownApplication, UnknownChannel
+from runpin.model import Scope, SnapshotId
+from runpin.parsing.nearest import advice
+
+if TYPE_CHECKING:
+    from runpin.assembly import Runpin
+    from runpin.model import Channel, Pin, Publication, Snapshot
+
+_PUBLICATIONS_SEARCHED = 1000
+_PINS_LISTED = 1000
+
+
+def channel_of(core: Runpin, application: str) -> Channel:
+    """
+    Return where the chosen channel of *application* stands, in the chosen environment and tenant.
+
+    Raises:
+        UnknownApplication: nothing of it was ever published there.
+        UnknownChannel: it has other channels.
+    """
+    settings = core.settings
+    scope = Scope(application, settings.environment, settings.tenant)
+    try:
+        return core.store.channel(scope, settings.channel)
+    except UnknownChannel as error:
+        raise _unknown(core, scope) from error
+
+
+def snapshot_named(core: Runpin, name: str) -> Snapshot:
+    """
+    Return the snapshot with the id *name*, or the one that the chosen channel of the application *name* points at.
+
+    Raises:
+        UnknownSnapshot, UnknownApplication, UnknownChannel
+    """
+    if "." in name:
+        return core.store.find(SnapshotId.parse(name))
+    return core.store.find(channel_of(core, name).snapshot)
+
+
+def publication_of(core: Runpin, snapshot: Snapshot) -> Publication | None:
+    """Return the first publication of *snapshot* among the latest thousand of its scope: who made it, from what."""
+    found = None
+    for publication in core.store.publications(snapshot.scope, _PUBLICATIONS_SEARCHED):
+        if publication.snapshot == snapshot.id:
+            found = publication
+    return found
+
+
+def pins_of_run(core: Runpin, run_id: str, job: str | None = None) -> tuple[Pin, ...]:
+    """
+    Return the pins of every run that goes by *run_id*, of *job* or of any, oldest first; at most a thousand.
+
+    Without a job the whole ledger is searched, because its index begins with the job.
+
+    Raises:
+        StoreError
+    """
+    jobs = _jobs_of(core, run_id) if job is None else [job]
+    found = (pin for each in jobs for pin in core.ledger.pins_of(each, run_id))
+    return tuple(sorted(found, key=lambda pin: (pin.at, pin.run.job, pin.scope.application, pin.epoch))[:_PINS_LISTED])
+
+
+def _jobs_of(core: Runpin, run_id: str) -> list[str]:
+    import sqlalchemy as sa
+
+    from runpin.database.schema import pins, stored_text, told_text
+
+    query = sa.select(pins.c.job).where(pins.c.run_id == stored_text(run_id)).distinct()
+    rows = core.database.read(lambda connection: connection.scalars(query.limit(_PINS_LISTED)).all())
+    return sorted(told_text(row) for row in rows)
+
+
+def _unknown(core: Runpin, scope: Scope) -> UnknownApplication | UnknownChannel:
+    channels = core.store.channels(scope.environment, scope.tenant)
+    names = sorted({channel.name for channel in channels if channel.scope == scope})
+    wanted = core.settings.channel
+    where = ".".join(part for part in (scope.environment, scope.tenant) if part)
+    if names:
+        return UnknownChannel(f"{scope} has no channel {wanted!r}", where=where, fix=advice(wanted, names))
+    applications = {channel.scope.application for channel in channels}
+    fix = (
+        advice(scope.application, applications)
+        if applications
+        else f"publish it: `runpin publish --environment {scope.environment}`"
+    )
+    return UnknownApplication(f"nothing of {scope.application!r} is published", where=where, fix=fix)

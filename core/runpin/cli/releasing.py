@@ -1,0 +1,148 @@
+"""`runpin publish`: from a commit to what new runs get."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from runpin.cli.options import (
+    AsJson,
+    ChannelName,
+    Environment,
+    Reason,
+    Ref,
+    Repository,
+    actor,
+    committed,
+    opened,
+)
+from runpin.cli.printing import columns, emit, heading, note, say, tracker
+from runpin.cli.shapes import Shape, channel_shape, commit_shape, commit_text, scope_shape, text_or_none
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runpin.assembly import Runpin
+    from runpin.publishing import Plan, Published, ScopePlan
+
+
+def publish(  # noqa: PLR0913 - one parameter for each option
+    *,
+    environment: Environment = None,
+    applications: Annotated[
+        list[str] | None,
+        typer.Option("--application", "-a", metavar="NAME", help="Only this one; can be repeated. All by default."),
+    ] = None,
+    ref: Ref = None,
+    repository: Repository = None,
+    channel: ChannelName = None,
+    reason: Reason = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and write nothing.")] = False,
+    accept_rewrite: Annotated[
+        bool,
+        typer.Option("--accept-rewrite", help="Publish a commit that does not come after the last published one."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Publish a commit to new runs.
+
+    Runs that have started keep what they have.
+    Without --ref it is the newest commit of the branch: RUNPIN_BRANCH, else main.
+    """
+    from runpin.publishing import plan as make_plan
+
+    with opened(environment, channel=channel) as core:
+        source, commit = committed(core, repository, ref)
+        plan = make_plan(
+            source,
+            commit,
+            core.settings.environment,
+            core.store,
+            applications=applications or (),
+            channel=core.settings.channel,
+            accept_rewrite=accept_rewrite,
+        )
+        if not as_json:
+            _print_plan(plan)
+        done = () if dry_run else _carry_out(core, plan, reason or commit.message, shown=not as_json)
+    if as_json:
+        emit(_shape(plan, done, dry_run=dry_run))
+    else:
+        _print_result(plan, done, dry_run=dry_run)
+
+
+def _carry_out(core: Runpin, plan: Plan, reason: str, *, shown: bool) -> Sequence[Published]:
+    from runpin.publishing import publish as carry_out
+
+    if not shown:
+        return carry_out(plan, core.store, actor=actor(), reason=reason)
+    bar, step = tracker("publishing", len(plan.scopes))
+    with bar:
+        return carry_out(plan, core.store, actor=actor(), reason=reason, on_progress=lambda _: step())
+
+
+def _shape(plan: Plan, done: Sequence[Published], *, dry_run: bool) -> Shape:
+    return {
+        "dry_run": dry_run,
+        "commit": commit_shape(plan.commit),
+        "environment": plan.environment,
+        "channel": plan.channel,
+        "moves": plan.moves,
+        "plan": [
+            {
+                **scope_shape(scope.scope),
+                "digest": scope.snapshot.digest,
+                "present": text_or_none(scope.present.snapshot if scope.present else None),
+                "moves": scope.moves,
+                "added": list(scope.added),
+                "changed": list(scope.changed),
+                "removed": list(scope.removed),
+            }
+            for scope in plan.scopes
+        ],
+        "published": [
+            {"snapshot": str(each.snapshot), "moved": each.moved, "channel": channel_shape(each.channel)}
+            for each in done
+        ],
+    }
+
+
+def _print_plan(plan: Plan) -> None:
+    heading(commit_text(plan.commit))
+    rows = [(str(scope.scope), _changes(scope), _present(scope), _target(scope)) for scope in plan.scopes]
+    columns(("scope", "documents", f"{plan.channel} now", "then"), rows, indent=2)
+
+
+def _changes(scope: ScopePlan) -> str:
+    signs = (("+", scope.added), ("~", scope.changed), ("-", scope.removed))
+    return " ".join(f"{sign}{name}" for sign, names in signs for name in names) or "no change"
+
+
+def _present(scope: ScopePlan) -> str:
+    return str(scope.present.snapshot) if scope.present else "nothing"
+
+
+def _target(scope: ScopePlan) -> str:
+    # The sequence is given when the snapshot is stored; until then only its hash is known.
+    return f"…{scope.snapshot.digest[:12]}" if scope.moves else "stays"
+
+
+def _print_result(plan: Plan, done: Sequence[Published], *, dry_run: bool) -> None:
+    if dry_run:
+        note("Dry run: nothing was written." if plan.moves else "Dry run: nothing was written, and nothing would move.")
+        return
+    moved = [each for each in done if each.moved]
+    if not moved:
+        say(f"Nothing moves: {plan.channel} of {plan.environment} holds this content already.")
+        return
+    say(f"Published to {plan.channel} of {plan.environment}:", style="green")
+    columns(("", ""), [(str(each.snapshot), f"revision {each.channel.revision}") for each in moved], indent=2)
+    first = moved[0].scope
+    note("New runs get it; runs that have started keep what they have. To see it, and to go back:")
+    say(
+        f"  runpin show {moved[0].snapshot}",
+        f"  runpin rollback {first.application} --environment {first.environment}"
+        + (f" --tenant {first.tenant}" if first.tenant else ""),
+    )
