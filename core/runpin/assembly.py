@@ -99,20 +99,28 @@ class Runpin:
             max_age=self.settings.proposal_max_age,
         )
 
-    def source(self, repository: str | None = None, branch: str | None = None) -> Source:
+    def source(
+        self, repository: str | None = None, branch: str | None = None, *, accept_rewrite: bool = False
+    ) -> Source:
         """
         Return the config repository: a Git repository, local or remote.
 
         Args:
             repository: a path or URL; the setting, or the current folder, by default.
             branch: the branch to read; the setting by default.
+            accept_rewrite: read the branch even if it does not come after the commit used last.
         """
         from runpin.sources.git import GitSource
 
         chosen = repository or (
             self.settings.repository.get_secret_value() if self.settings.repository is not None else "."
         )
-        return GitSource(chosen, branch=branch or self.settings.branch, mirrors=self.settings.mirrors_folder)
+        return GitSource(
+            chosen,
+            branch=branch or self.settings.branch,
+            mirrors=self.settings.mirrors_folder,
+            accept_rewrite=accept_rewrite,
+        )
 
     def run(self, key: RunKey, proposal: Proposal | None = None, behavior: Behavior = Behavior.PINNED) -> PinnedRun:
         """Return the run *key* with the configuration it keeps; nothing is decided before its first read."""

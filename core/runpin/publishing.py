@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runpin.canonical import snapshot_of
 from runpin.compiling import compile_environment, read_repository
-from runpin.errors import HistoryRewritten, UnknownChannel, ValidationFailed
+from runpin.errors import HistoryRewritten, SnapshotQuarantined, UnknownChannel, ValidationFailed
 from runpin.failpoints import failpoint
 from runpin.model import STABLE, Channel, Commit, Document, Scope, Snapshot, SnapshotId
 from runpin.ports import ChannelStore, History, SnapshotStore
@@ -167,13 +167,19 @@ def publish(
 
     Raises:
         RevisionConflict: a channel moved since the plan was made. Scopes before it are published; plan again.
-        SnapshotQuarantined: the content is barred.
+        SnapshotQuarantined: the content of a scope is barred. Every other scope is published.
         StoreError
     """
-    done = []
+    done, barred = [], None
     for scope in plan.scopes:
-        done.append(_publish_scope(scope, plan, store, actor, reason))
+        try:
+            done.append(_publish_scope(scope, plan, store, actor, reason))
+        except SnapshotQuarantined as error:
+            # What was rolled back in one application must not hold up a change to another.
+            barred = error
         on_progress(scope)
+    if barred is not None:
+        raise barred
     return tuple(done)
 
 

@@ -3,6 +3,7 @@ An in-memory view of the channels, kept fresh by one background thread.
 
 Engines ask it on threads that must not wait: an answer is a dictionary look-up.
 It starts lazily, ends with the process, and starts anew after a fork.
+A fork waits for a round to end, for what a thread has locked inside a database library stays locked in the child.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import threading
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from runpin.errors import RunpinError
 from runpin.model import STABLE, SnapshotId
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from runpin.resolving import Resolver
 
 _log = logging.getLogger("runpin.watching")
+
+FORK_PATIENCE = 0.1
+"""Seconds that a fork waits for a round to end; a store that hangs holds up no engine for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,9 @@ class ChannelWatch:
 
     After a failed round the last view stays, until it is older than *max_age* seconds: then there is no answer,
     and runs decide at their first read.
+
+    Attributes:
+        in_round: held while the store is asked; a fork holds it too, for a moment.
     """
 
     def __init__(
@@ -69,6 +77,8 @@ class ChannelWatch:
         self._wake = threading.Event()
         self._seen = threading.Event()
         self._failing = False
+        self.in_round = threading.Lock()
+        _watches.add(self)
 
     def present(self, applications: Iterable[str]) -> Mapping[str, SnapshotId]:
         """Return where the stable channel of each of *applications* stands; what is not known is left out."""
@@ -83,9 +93,9 @@ class ChannelWatch:
         """Start the thread of this process, unless it runs."""
         if self._owner == os.getpid():
             return
-        self._owner = os.getpid()
-        self._wake = threading.Event()
+        self._wake, self._seen = threading.Event(), threading.Event()
         threading.Thread(target=self._run, args=(self._wake,), name="runpin-watch", daemon=True).start()
+        self._owner = os.getpid()
 
     def stop(self) -> None:
         """End the thread after the round it is in."""
@@ -113,7 +123,8 @@ class ChannelWatch:
 
     def _run(self, wake: threading.Event) -> None:
         while not wake.is_set():
-            self._round()
+            with self.in_round:
+                self._round()
             # Jitter keeps a fleet that was started together from asking together.
             wake.wait(self._interval * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
 
@@ -121,8 +132,29 @@ class ChannelWatch:
         try:
             self.refresh()
             self._failing = False
-        except Exception as error:  # noqa: BLE001 - the thread lives in a scheduler and must outlive any fault
+        except BaseException as error:  # noqa: BLE001 - the thread lives in a scheduler and must outlive any fault
             if not self._failing:
                 what = str(error) if isinstance(error, RunpinError) else type(error).__name__
                 _log.warning("runpin cannot see the channels of %s: %s", self._environment, what)
             self._failing = True
+
+
+_watches: WeakSet[ChannelWatch] = WeakSet()
+_forking = threading.local()
+
+
+def _before_fork() -> None:
+    _forking.held = [each.in_round for each in list(_watches) if each.in_round.acquire(timeout=FORK_PATIENCE)]
+
+
+def _after_fork_in_parent() -> None:
+    for lock in _forking.held:
+        lock.release()
+
+
+def _after_fork_in_child() -> None:
+    for each in list(_watches):
+        each.in_round = threading.Lock()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -179,6 +179,33 @@ def test_a_commit_that_does_not_descend_is_refused(cli: CommandLine) -> None:
     assert "--accept-rewrite" in refused.err
 
 
+def test_a_rewritten_branch_is_accepted_once_and_on_purpose(cli: CommandLine) -> None:
+    """The same option lifts what the mirror and what the history remember; afterwards the branch goes on."""
+    cli.batches(3000)
+    cli.publish()
+    cli.git("reset", "--quiet", "--hard", "HEAD~1")
+    cli.batches(4000)
+    refused = cli.run("publish", "-e", "prod", "-r", cli.config)
+    accepted = cli.run("publish", "-e", "prod", "-r", cli.config, "--accept-rewrite")
+    cli.batches(5000)
+
+    assert (6, 0, 0) == (refused.code, accepted.code, cli.run("publish", "-e", "prod", "-r", cli.config).code)
+    assert "--accept-rewrite" in refused.err
+
+
+def test_what_is_barred_in_one_application_does_not_hold_up_another(cli: CommandLine) -> None:
+    """After a rollback of payments, a commit that changes reports too reaches the runs of reports."""
+    cli.publish()
+    cli.batches(3000)
+    cli.publish()
+    cli.ok("rollback", "payments", "-e", "prod")
+    cli.commit({"reports/daily.yaml": "title: Another\n"})
+    answer = cli.run("publish", "-e", "prod", "-r", cli.config, "--json")
+
+    assert (4, "SnapshotQuarantined") == (answer.code, answer.error["kind"])
+    assert "Another" in cli.ok("show", "reports", "-e", "prod").out
+
+
 def test_a_damaged_database_is_told(cli: CommandLine) -> None:
     """Code 5, and no traceback."""
     cli.publish()

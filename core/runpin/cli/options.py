@@ -77,14 +77,16 @@ def actor() -> str:
     return chosen or f"{_user()}@{socket.gethostname()}"
 
 
-def committed(core: Runpin, repository: str | None, ref: str | None) -> tuple[Source, Commit]:
+def committed(
+    core: Runpin, repository: str | None, ref: str | None, *, accept_rewrite: bool = False
+) -> tuple[Source, Commit]:
     """
     Return the config repository in Git, and the commit *ref*; the newest one of the branch by default.
 
     Raises:
         SourceError
     """
-    source = core.source(_address(core, repository))
+    source = core.source(_address(core, repository), accept_rewrite=accept_rewrite)
     return source, source.resolve(ref or core.settings.branch)
 
 

@@ -54,7 +54,7 @@ def publish(  # noqa: PLR0913 - one parameter for each option
     from runpin.publishing import plan as make_plan
 
     with opened(environment, channel=channel) as core:
-        source, commit = committed(core, repository, ref)
+        source, commit = committed(core, repository, ref, accept_rewrite=accept_rewrite)
         plan = make_plan(
             source,
             commit,

@@ -42,6 +42,7 @@ class GitSource:
             None: a temporary one that lives, and remembers, no longer than this object.
         timeout: seconds that one git process may take, and that another process's fetch is waited for.
         allow_file: whether a repository on this host may be read.
+        accept_rewrite: let a branch or tag name a commit that does not descend from the last one used.
 
     Raises:
         UnsafeSource: *repository* is nothing that git may be pointed at.
@@ -55,10 +56,12 @@ class GitSource:
         mirrors: Path | None = None,
         timeout: float = 60.0,
         allow_file: bool = True,
+        accept_rewrite: bool = False,
     ) -> None:
         self._git = Git(address_of(repository, allow_file=allow_file), timeout)
         self.repository = str(self._git.address)
         self.branch = branch
+        self._accept_rewrite = accept_rewrite
         self._mirror = Mirror(self._git, (mirrors or self._temporary()).absolute())
         self._listing: tuple[str, Mapping[str, Entry]] | None = None
 
@@ -160,12 +163,11 @@ class GitSource:
         last = objects.commit(ref)
         if last is not None and last.sha == commit.sha:
             return
-        if last is not None and not self._comes_after(commit.sha, last.sha):
+        if last is not None and not (self._accept_rewrite or self._comes_after(commit.sha, last.sha)):
             raise HistoryRewritten(
                 f"{_KINDS[kind]} {name!r} was at {last.sha} and is now at {commit.sha}, which does not descend from it",
                 where=self.repository,
-                fix="restore the branch, publish by the full sha, or, if the rewrite is meant, "
-                f"run `git --git-dir={self._mirror.folder} update-ref -d {ref}`",
+                fix="restore the branch, or, if the rewrite is meant, publish it once with --accept-rewrite",
             )
         git.must("update-ref", ref, commit.sha, folder=self._mirror.folder)
 
