@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from runpin.canonical import snapshot_of
 from runpin.compiling import compile_environment, read_repository
-from runpin.errors import HistoryRewritten, SnapshotQuarantined, UnknownChannel, ValidationFailed
+from runpin.errors import HistoryRewritten, SnapshotQuarantined, StoreCorrupt, UnknownChannel, ValidationFailed
 from runpin.failpoints import failpoint
 from runpin.model import STABLE, Channel, Commit, Document, Scope, Snapshot, SnapshotId
 from runpin.ports import ChannelStore, History, SnapshotStore
 from runpin.validation import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from runpin.model import Digest, Finding
     from runpin.ports import Gate, Source
@@ -223,10 +223,15 @@ def _must_descend(source: Source, commit: Commit, scope: Scope, store: Publishab
 
 
 def _publish_scope(scope: ScopePlan, plan: Plan, store: Publishable, actor: str, reason: str) -> Published:
-    objects = {document.digest: document.body for document in scope.documents.values()}
-    store.put_objects({**objects, scope.snapshot.digest: scope.snapshot.manifest})
+    # What the live snapshot lists is stored already, unless nothing moves: then all of it is stored again,
+    # which is how a damaged object is mended.
+    _store(scope, store, {*scope.added, *scope.changed} if scope.moves else scope.documents.keys())
     failpoint("after_objects")
-    snapshot = store.commit(scope.snapshot, plan.commit, actor)
+    try:
+        snapshot = store.commit(scope.snapshot, plan.commit, actor)
+    except StoreCorrupt:
+        _store(scope, store, scope.documents.keys())
+        snapshot = store.commit(scope.snapshot, plan.commit, actor)
     failpoint("after_snapshot")
     if scope.present is not None and not scope.moves:
         return Published(scope.scope, snapshot.id, scope.present, moved=False)
@@ -234,3 +239,8 @@ def _publish_scope(scope: ScopePlan, plan: Plan, store: Publishable, actor: str,
     channel = store.move(scope.scope, plan.channel, snapshot.id, expected_revision=expected, actor=actor, reason=reason)
     failpoint("after_channel")
     return Published(scope.scope, snapshot.id, channel, moved=True)
+
+
+def _store(scope: ScopePlan, store: Publishable, names: Collection[str]) -> None:
+    objects = {scope.documents[name].digest: scope.documents[name].body for name in names}
+    store.put_objects({**objects, scope.snapshot.digest: scope.snapshot.manifest})
