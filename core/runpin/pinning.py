@@ -55,15 +55,17 @@ class Pinner:
             PinConflict: the run read one snapshot while the ledger was away, and the ledger says another.
             ConfigUnavailable: the ledger does not answer and nothing is known about the run.
         """
+        known = self._recall(run, scope)
         try:
             pin = self._ledger.get(run, scope)
-            unconfirmed = self._unconfirmed(run, scope)
+            unconfirmed = self._unconfirmed(known)
             if pin is None:
                 pin = self._decide(run, scope, proposal, channel, unconfirmed)
             _agree(pin, unconfirmed)
         except StoreUnavailable as unavailable:
-            return self._fail_static(run, scope, proposal, channel, unavailable)
-        self._remember(pin)
+            return known or self._fail_static(run, scope, proposal, channel, unavailable)
+        if pin != known:
+            self._remember(pin)
         return pin
 
     def switch(self, pin: Pin) -> Pin:
@@ -158,9 +160,6 @@ class Pinner:
     def _fail_static(
         self, run: RunKey, scope: Scope, proposal: Proposal, channel: str, unavailable: StoreUnavailable
     ) -> Pin:
-        held = self._recall(run, scope)
-        if held is not None:
-            return held
         try:
             proposed = self._proposed(run, scope, proposal, channel)
         except StoreUnavailable:
@@ -175,9 +174,8 @@ class Pinner:
         self._remember(pin)
         return pin
 
-    def _unconfirmed(self, run: RunKey, scope: Scope) -> Pin | None:
-        held = self._recall(run, scope)
-        return held if held is not None and not held.confirmed else None
+    def _unconfirmed(self, known: Pin | None) -> Pin | None:
+        return known if known is not None and not known.confirmed else None
 
     def _remember(self, pin: Pin) -> None:
         self._cache.remember("pin", _note_key(pin.run, pin.scope), _write(pin))

@@ -8,9 +8,11 @@ Engine adapters build a `PinnedRun` for the run they are in and make it current.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from runpin.errors import ModelRejected, NoRun, UnknownDocument
@@ -18,7 +20,7 @@ from runpin.model import STABLE, Behavior, Pin, RunKey, Scope, Snapshot, check_n
 from runpin.proposing import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from pydantic import BaseModel
 
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
 
 _current: ContextVar[PinnedRun | None] = ContextVar("runpin_current_run", default=None)
 
-# A document of an application; the text users write is "application/document".
-_Key = tuple[str, "type[BaseModel] | None"]
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class PinnedRun:
@@ -63,7 +64,9 @@ class PinnedRun:
         self._channel = channel
         self._pins: dict[str, Pin] = {}
         self._snapshots: dict[str, Snapshot] = {}
-        self._read: dict[_Key, Any] = {}
+        # Two levels and no tuple to build: reading again is what tasks do in loops.
+        self._read: dict[str, Any] = {}
+        self._typed: dict[type[BaseModel], dict[str, BaseModel]] = {}
 
     @overload
     def get_config(self, path: str) -> Mapping[str, Any]: ...
@@ -83,7 +86,7 @@ class PinnedRun:
         Raises:
             UnknownDocument, ModelRejected, ConfigUnavailable, StoreCorrupt, and what `Pinner.pin` raises.
         """
-        held = self._read.get((path, model))
+        held = self._read.get(path) if model is None else self._typed.get(model, _NOTHING).get(path)
         return self._first_read(path, model) if held is None else held
 
     def pin(self, application: str) -> Pin:
@@ -131,9 +134,12 @@ class PinnedRun:
         application, name = _split(path)
         snapshot = self._snapshot(application)
         value = self._resolver.document(snapshot, name)
-        answer = value if model is None else _typed(value, model, f"{path} of {snapshot.id}")
-        self._read[path, model] = answer
-        return answer
+        if model is None:
+            self._read[path] = value
+            return value
+        typed = _typed(value, model, f"{path} of {snapshot.id}")
+        self._typed.setdefault(model, {})[path] = typed
+        return typed
 
     def _snapshot(self, application: str) -> Snapshot:
         held = self._snapshots.get(application)
@@ -146,8 +152,9 @@ class PinnedRun:
     def _forget(self, application: str, switched: Pin) -> None:
         self._pins[application] = switched
         self._snapshots.pop(application, None)
-        for key in [key for key in self._read if key[0].startswith(f"{application}/")]:
-            del self._read[key]
+        for read in (self._read, *self._typed.values()):
+            for path in [path for path in read if path.startswith(f"{application}/")]:
+                del read[path]
 
 
 def current_run() -> PinnedRun:

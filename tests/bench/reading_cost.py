@@ -107,7 +107,14 @@ def _calls(world: World, folder: Path) -> Iterator[Row]:
     yield _row("get_config, 10 KB", "hot", taken, "hot", "dict", "<= 100 ns")
     yield _row("get_config, 10 KB", "hot, with a model", taken, "hot typed", "dict", "<= 100 ns")
     yield _row("get_config, 10 KB", "warm: new run, same process", taken, "warm", "floor")
-    yield _row("get_config, 10 KB", "cold: new process's first read, warm disk", taken, "cold", "floor", "<= 0.6 ms")
+    yield _row(
+        "get_config, 10 KB",
+        "cold: first read of a process, warm disk, ledger in memory",
+        taken,
+        "cold",
+        "floor",
+        "<= 0.6 ms",
+    )
 
 
 def _warm(host: Host) -> Callable[[], Mapping[str, Any]]:

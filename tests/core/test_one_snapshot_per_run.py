@@ -48,8 +48,8 @@ class Guessing(Pinner):
 class Agreeable(Pinner):
     """A seeded bug: what was read during an outage is forgotten when the ledger is back."""
 
-    def _unconfirmed(self, run: RunKey, scope: Scope) -> Pin | None:
-        del run, scope
+    def _unconfirmed(self, known: Pin | None) -> Pin | None:
+        del known
         return None
 
 

@@ -17,7 +17,7 @@ from runpin.clock import SystemClock
 from runpin.database.address import parse
 from runpin.database.engine import Database
 from runpin.database.postgresql import Postgresql
-from runpin.errors import RevisionConflict, StoreUnavailable
+from runpin.errors import RevisionConflict, StoreError, StoreUnavailable
 from runpin.ledgers.sql import SqlLedger, fence
 from runpin.stores.sql import SqlStore
 from runpin.testing import store_contract
@@ -191,6 +191,20 @@ def test_more_clients_than_the_server_takes_share_it(postgres_url: str, postgres
         answers = list(threads.map(pin, range(1, 17)))
 
     assert answers == list(range(1, 17))
+
+
+def test_the_isolation_is_not_the_servers_to_choose(postgres_url: str, postgres_server: PostgresServer) -> None:
+    """The fence needs each statement to see what was committed before it, and a decision without that is refused."""
+    name = postgres_url.rpartition("/")[2]
+    postgres_server.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    with opened(postgres_url) as database:
+        ledger = SqlLedger(database)
+
+        assert pin_of(1) == ledger.put_if_absent(pin_of(1))
+        assert following(pin_of(1), 2) == ledger.advance(following(pin_of(1), 2))
+        database.read(lambda core: core.exec_driver_sql("SET default_transaction_isolation = 'repeatable read'"))
+        with pytest.raises(StoreError, match="refused"):
+            ledger.put_if_absent(pin_of(1, run_key("other")))
 
 
 def test_a_bar_does_not_wait_for_ever(postgres_url: str) -> None:

@@ -161,19 +161,23 @@ class Database:
         self.close()
 
     def _attempts(self, body: Callable[[Lease], T]) -> T:
-        deadline = self.clock.monotonic() + self._patience
-        pauses = iter(_PAUSES)
-        while True:
+        begun = self.clock.monotonic()
+        try:
+            return self._once(body)
+        except self._errors as error:
+            failed: Exception = error
+        for pause in _PAUSES:
+            failure = self._failure(failed)
+            if failure.lost:
+                self._connections.drop_idle()
+            if not failure.again or self.clock.monotonic() + pause > begun + self._patience:
+                break
+            Event().wait(pause * uniform(0.5, 1.0))  # noqa: S311 - spreads attempts, keeps no secret
             try:
                 return self._once(body)
             except self._errors as error:
-                failure = self._failure(error)
-                if failure.lost:
-                    self._connections.drop_idle()
-                pause = next(pauses, None)
-                if not failure.again or pause is None or self.clock.monotonic() + pause > deadline:
-                    raise failure.error from error
-            Event().wait(pause * uniform(0.5, 1.0))  # noqa: S311 - spreads attempts, keeps no secret
+                failed = error
+        raise self._failure(failed).error from failed
 
     def _once(self, body: Callable[[Lease], T]) -> T:
         if not self._ready:

@@ -166,11 +166,16 @@ class Postgresql:
 
     def _connect_arguments(self) -> dict[str, Any]:
         milliseconds = round(self._patience * 1000)
+        settings = {
+            "statement_timeout": milliseconds,
+            "idle_in_transaction_session_timeout": 2 * milliseconds,
+            "default_transaction_isolation": "read\\ committed",
+        }
         ours = {
             "application_name": "runpin",
             "connect_timeout": max(2, round(self._patience)),
             "keepalives_idle": 30,
-            "options": f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={2 * milliseconds}",
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
             "target_session_attrs": "read-write",
             "tcp_user_timeout": milliseconds,
         }

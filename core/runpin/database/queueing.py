@@ -15,7 +15,11 @@ from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from pathlib import Path
 from threading import Lock, Thread
 
+from runpin.errors import StoreUnavailable
 from runpin.ports import Clock
+
+LOCKED = "another process has kept the database locked"
+WHO_LOCKS = "see which process holds it with `fuser` on the file; a stopped one has to go on or be ended"
 
 
 class WriteQueue:
@@ -110,6 +114,35 @@ class WriteQueue:
                     self._granted.release()
                 else:  # the caller left
                     flock(second, LOCK_UN)
+
+
+class Turn:
+    """One writer's turn, for a `with` statement."""
+
+    __slots__ = ("_entered", "_queue", "_seconds", "_where")
+
+    def __init__(self, queue: WriteQueue, seconds: float, where: str) -> None:
+        self._queue = queue
+        self._seconds = seconds
+        self._where = where
+        self._entered = False
+
+    def __enter__(self) -> None:
+        """
+        Wait for it.
+
+        Raises:
+            StoreUnavailable: it did not come in time.
+        """
+        # The line is a courtesy: without its files, SQLite's own lock still keeps writers apart.
+        with suppress(OSError):
+            self._entered = self._queue.enter(self._seconds)
+            if not self._entered:
+                raise StoreUnavailable(LOCKED, where=self._where, fix=WHO_LOCKS)
+
+    def __exit__(self, *_: object) -> None:
+        if self._entered:
+            self._queue.leave()
 
 
 def _taken(descriptor: int) -> bool:

@@ -8,8 +8,8 @@ transaction begins lets two writers read before either has the lock.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ from sqlalchemy.dialects import sqlite  # noqa: TID253 - this adapter is importe
 
 from runpin.database.address import Address
 from runpin.database.failures import Failure, corrupt, outdated, refused, unavailable
-from runpin.database.queueing import WriteQueue
+from runpin.database.queueing import LOCKED, WHO_LOCKS, Turn, WriteQueue
 from runpin.database.wire import Driver, Held, Prepared
-from runpin.errors import SettingsError, StoreUnavailable
+from runpin.errors import SettingsError
 from runpin.ports import Clock
 
 _NETWORK = frozenset(
@@ -112,17 +112,9 @@ class Sqlite:
         driver.commit()
         return written
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait in the line of this file's writers."""
-        queue, queued = self._queue, ExitStack()
-        # The line is a courtesy: without its files, SQLite's own lock still keeps writers apart.
-        with suppress(OSError):
-            if not queue.enter(self._patience):
-                raise StoreUnavailable(_LOCKED_OUT, where=self._address.where, fix=_WHO_LOCKS)
-            queued.callback(queue.leave)
-        with queued:
-            yield
+    def turn(self) -> Turn:
+        """Return a turn in the line of this file's writers."""
+        return Turn(self._queue, self._patience, self._address.where)
 
     def insert(self, table: sa.Table) -> sqlite.Insert:
         """Return an insert that knows `ON CONFLICT`."""
@@ -138,7 +130,7 @@ class Sqlite:
         extended = getattr(error, "sqlite_errorcode", None)
         code = None if extended is None else extended & 0xFF
         if code in _LOCKED:
-            return unavailable(_LOCKED_OUT, where, _WHO_LOCKS)
+            return unavailable(LOCKED, where, WHO_LOCKS)
         if code == sqlite3.SQLITE_FULL:
             return unavailable("the disk is full", where, "free some space on it")
         if code in _DAMAGED or extended == sqlite3.SQLITE_IOERR_SHORT_READ:
@@ -173,10 +165,6 @@ class Sqlite:
         # Opening a file that is already in use would drop this process's locks on it when it is closed again.
         with suppress(FileExistsError):
             self._file.touch(mode=0o600, exist_ok=False)
-
-
-_LOCKED_OUT = "another process has kept the database locked"
-_WHO_LOCKS = "see which process holds it with `fuser` on the file; a stopped one has to go on or be ended"
 
 
 def _settings(connection: Any, _record: object) -> None:

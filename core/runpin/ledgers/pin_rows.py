@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +18,7 @@ from runpin.errors import UnknownSnapshot
 from runpin.model import Asked, Digest, Pin, RunKey, Scope, SnapshotId
 
 _ANSWER = ("epoch", "sequence", "digest", "channel", "revision", "asked", "confirmed", "at")
+_ASKED = {asked.value: asked for asked in Asked}
 _RUN = ("engine", "deployment", "job", "run_id", "incarnation")
 WHOLE = [pins.c[name] for name in (*_ANSWER, *_RUN, "application", "environment", "tenant", "pin_key")]
 """The columns that `whole_pin` reads, in its order."""
@@ -24,11 +26,17 @@ WHOLE = [pins.c[name] for name in (*_ANSWER, *_RUN, "application", "environment"
 
 @dataclass(frozen=True, slots=True)
 class PinStatements:
-    """What the ledger says to the driver, written once for each database."""
+    """
+    What the ledger says to the driver, written once for each database.
+
+    `put_at_once` does in one round trip what `newest` and `put` do, where there is a network to cross. It answers
+    nothing if it wrote the pin, a row of nulls if the snapshot is barred, and else the pin that is recorded.
+    """
 
     newest: Prepared
     put: Prepared
     advance: Prepared
+    put_at_once: Prepared | None
 
     @classmethod
     def of(cls, database: Database) -> PinStatements:
@@ -43,6 +51,7 @@ class PinStatements:
             newest=Prepared.of(newest, database.dialect),
             put=Prepared.of(_insert(database, _free()), database.dialect),
             advance=Prepared.of(_insert(database, sa.and_(_free(), follows)), database.dialect),
+            put_at_once=Prepared.of(_call(), database.dialect) if database.dialect.name == "postgresql" else None,
         )
 
 
@@ -55,11 +64,19 @@ def _free() -> sa.ColumnElement[bool]:
     return ~barred.exists()
 
 
+def _call() -> sa.ClauseElement:
+    row = [sa.bindparam(column.name, type_=column.type) for column in pins.c]
+    given = (*row, sa.bindparam("short", type_=sa.Text), sa.bindparam("fence", type_=sa.BigInteger))
+    put = sa.func.runpin_put(*given).table_valued(*_ANSWER)
+    return sa.select(*(put.c[name] for name in _ANSWER))
+
+
 def _insert(database: Database, condition: sa.ColumnElement[bool]) -> sa.ClauseElement:
     values = sa.select(*(sa.bindparam(column.name, type_=column.type) for column in pins.c)).where(condition)
     return database.insert(pins).from_select(list(pins.c), values).on_conflict_do_nothing()
 
 
+@lru_cache(maxsize=1024)
 def pin_key(run: RunKey, scope: Scope) -> str:
     """Return the hash that names the register of *run* and *scope*."""
     hashed = sha256()
@@ -110,7 +127,7 @@ def told_pin(row: Sequence[Any], run: RunKey, scope: Scope) -> Pin:
         epoch,
         told_text(channel),
         revision,
-        Asked(asked),
+        _ASKED[asked],
         bool(confirmed),
     )
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa  # noqa: TID253 - this adapter is imported lazily
 
 from runpin.database.engine import Database
 from runpin.database.schema import pins, quarantine, quarantine_events, stored_text
-from runpin.database.wire import Held
+from runpin.database.wire import Held, Prepared
 from runpin.errors import EpochConflict, NotFound, SnapshotQuarantined
 from runpin.failpoints import failpoint
 from runpin.ledgers.pin_rows import WHOLE, PinStatements, pin_key, pin_values, told_pin, whole_pin
@@ -45,18 +45,8 @@ class SqlLedger:
         if pin.epoch:
             raise EpochConflict("a run's first pin has epoch 0", where=_shown(pin), fix="advance to later epochs")
         key = pin_key(pin.run, pin.scope)
-        row = self._newest(key)
-        if row is None:
-            values = pin_values(pin, key)
-            failpoint("before_pin")
-            written = self._database.decide(self._sql.put, values, fence(pin.snapshot, shared=True))
-            failpoint("after_pin")
-            if written:
-                return pin
-            row = self._newest(key)
-        if row is None:
-            raise _barred(pin)
-        return told_pin(row, pin.run, pin.scope)
+        at_once = self._sql.put_at_once
+        return self._put(pin, key) if at_once is None else self._put_at_once(at_once, pin, key)
 
     def get(self, run: RunKey, scope: Scope) -> Pin | None:
         """Return the newest epoch of the run's pin."""
@@ -158,6 +148,31 @@ class SqlLedger:
 
     def _newest(self, key: str) -> Sequence[Any] | None:
         return self._database.ask(lambda driver: self._sql.newest.row(driver, {"pin_key": key}))
+
+    def _put(self, pin: Pin, key: str) -> Pin:
+        # Who is not the first to ask writes nothing and takes no lock.
+        row = self._newest(key)
+        if row is None:
+            failpoint("before_pin")
+            written = self._database.decide(self._sql.put, pin_values(pin, key), fence(pin.snapshot, shared=True))
+            failpoint("after_pin")
+            if written:
+                return pin
+            row = self._newest(key)
+        if row is None:
+            raise _barred(pin)
+        return told_pin(row, pin.run, pin.scope)
+
+    def _put_at_once(self, statement: Prepared, pin: Pin, key: str) -> Pin:
+        values = {**pin_values(pin, key), "fence": fence(pin.snapshot).key}
+        failpoint("before_pin")
+        row = self._database.ask(lambda driver: statement.row(driver, values))
+        failpoint("after_pin")
+        if row is None:
+            return pin
+        if row[0] is None:
+            raise _barred(pin)
+        return told_pin(row, pin.run, pin.scope)
 
     def _note(self, snapshot: SnapshotId, actor: str, reason: str) -> dict[str, Any]:
         return {

@@ -12,6 +12,57 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# Decides a pin in one round trip. Who is not the first to ask writes nothing and takes no lock. Each statement sees
+# what was committed before it, the one after the lock most of all, so the isolation matters. The answer is nothing
+# if the pin was written, a row of nulls if the snapshot is barred, and else the pin that is recorded.
+_PUT = """
+CREATE FUNCTION runpin_put(
+    given_pin_key text, given_epoch integer, given_engine text, given_deployment text, given_job text,
+    given_run_id text, given_incarnation text, given_application text, given_environment text, given_tenant text,
+    given_sequence integer, given_digest text, given_channel text, given_revision integer, given_asked text,
+    given_confirmed boolean, given_at text, given_short text, fence bigint
+) RETURNS TABLE (
+    epoch integer, sequence integer, digest text, channel text, revision integer, asked text, confirmed boolean, at text
+) LANGUAGE plpgsql VOLATILE AS $$
+#variable_conflict use_column
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE 'runpin_put needs the isolation level read committed';
+    END IF;
+    RETURN QUERY
+        SELECT epoch, sequence, digest::text, channel, revision, asked::text, confirmed, at::text
+        FROM runpin_pin WHERE pin_key = given_pin_key ORDER BY epoch DESC LIMIT 1;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    PERFORM pg_advisory_xact_lock_shared(fence);
+    INSERT INTO runpin_pin (
+        pin_key, epoch, engine, deployment, job, run_id, incarnation, application, environment, tenant, sequence,
+        digest, channel, revision, asked, confirmed, at
+    )
+    SELECT
+        given_pin_key, given_epoch, given_engine, given_deployment, given_job, given_run_id, given_incarnation,
+        given_application, given_environment, given_tenant, given_sequence, given_digest, given_channel,
+        given_revision, given_asked, given_confirmed, given_at
+    WHERE NOT EXISTS (
+        SELECT 1 FROM runpin_quarantine
+        WHERE application = given_application AND environment = given_environment
+            AND sequence = given_sequence AND short = given_short
+    )
+    ON CONFLICT DO NOTHING;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+        SELECT epoch, sequence, digest::text, channel, revision, asked::text, confirmed, at::text
+        FROM runpin_pin WHERE pin_key = given_pin_key ORDER BY epoch DESC LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN NEXT;
+    END IF;
+END
+$$
+"""
+
 _DIGEST = sa.String(64)
 _MOMENT = sa.String(32)
 
@@ -23,6 +74,8 @@ def upgrade() -> None:
     _channels()
     _pins()
     _quarantine()
+    if op.get_context().dialect.name == "postgresql":
+        op.execute(_PUT)
 
 
 def _snapshots() -> None:
