@@ -100,6 +100,11 @@ class SwitchedLedger(MemoryLedger):
         self._switch.check()
         return super().advance(pin)
 
+    def barred(self, environment: str) -> frozenset[SnapshotId]:
+        """Return what is barred, when switched on."""
+        self._switch.check()
+        return super().barred(environment)
+
     def runs_of(self, snapshot: SnapshotId, *, after: str | None = None, limit: int = 100) -> PinPage:
         """Return pins, when switched on."""
         self._switch.check()
@@ -136,7 +141,7 @@ class World:
         """Return a new process on the host *name*; processes of one host share its cache."""
         cache = DiskCache(self.folder / name, clock=self.clock, durable=False)
         resolver = Resolver(self.store, self.store, cache, self.clock)
-        return Host(cache, resolver, Pinner(self.ledger, resolver, cache, self.clock))
+        return Host(cache, resolver, Pinner(self.ledger, self.ledger, resolver, cache, self.clock))
 
 
 @dataclass(frozen=True)

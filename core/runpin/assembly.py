@@ -83,7 +83,7 @@ class Runpin:
     @cached_property
     def pinner(self) -> Pinner:
         """The pin protocol."""
-        return Pinner(self.ledger, self.resolver, self.cache, self.clock)
+        return Pinner(self.ledger, self.ledger, self.resolver, self.cache, self.clock)
 
     @cached_property
     def watch(self) -> ChannelWatch:

@@ -27,7 +27,7 @@ from runpin.errors import (
 from runpin.model import STABLE, Asked, Pin, RunKey, Scope, SnapshotId, as_digest
 
 if TYPE_CHECKING:
-    from runpin.ports import Cache, Clock, PinLedger
+    from runpin.ports import Cache, Clock, PinLedger, Quarantine
     from runpin.proposing import Proposal
     from runpin.resolving import Resolver
 
@@ -38,8 +38,11 @@ _ATTEMPTS = 5
 class Pinner:
     """Decides pins, repeats them, and switches them at safe points."""
 
-    def __init__(self, ledger: PinLedger, resolver: Resolver, cache: Cache, clock: Clock) -> None:
+    def __init__(
+        self, ledger: PinLedger, quarantine: Quarantine, resolver: Resolver, cache: Cache, clock: Clock
+    ) -> None:
         self._ledger = ledger
+        self._quarantine = quarantine
         self._resolver = resolver
         self._cache = cache
         self._clock = clock
@@ -95,6 +98,8 @@ class Pinner:
         return switched
 
     def _decide(self, run: RunKey, scope: Scope, proposal: Proposal, channel: str, unconfirmed: Pin | None) -> Pin:
+        # For the day the ledger is away: then this host has to know by itself what is barred.
+        self._resolver.note_barred(scope.environment, self._quarantine.barred(scope.environment))
         if unconfirmed is not None:
             return self._confirm(unconfirmed)
         candidate = self._proposed(run, scope, proposal, channel)

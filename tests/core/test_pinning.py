@@ -208,6 +208,19 @@ def test_with_the_ledger_off_a_proposal_known_as_barred_is_not_used(world: World
         host.run("r1", proposed(snapshot)).pin("payments")
 
 
+def test_a_host_that_decides_anything_hears_what_is_barred(world: World) -> None:
+    """A worker looks at the quarantine when it decides a pin, so that it knows when nobody can be asked."""
+    bad = world.publish({"etl": {"batch_size": 1}}).snapshot
+    world.publish({"etl": {"batch_size": 2}})
+    world.ledger.bar(bad, actor="ada", reason="bad")
+    world.host().resolver.find(bad)
+    world.host().run("another").pin("payments")
+    world.ledger_switch.off = True
+
+    with pytest.raises(ConfigUnavailable):
+        world.host().run("r1", proposed(bad)).pin("payments")
+
+
 def test_a_ledger_that_contradicts_what_was_read_is_a_conflict(world: World) -> None:
     """One host read the proposal during the outage, another decided afterwards: the run says so, and does not mix."""
     old = world.publish({"etl": {"batch_size": 1}}).snapshot
