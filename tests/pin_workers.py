@@ -180,7 +180,7 @@ class ReadsThenWrites(SqlLedger):
         held = self.get(pin.run, pin.scope)
         if held is not None:
             return held
-        Event().wait(0.001)
+        Event().wait(KEY_LIVES / 3)
         return overwritten(self._database, pin)
 
 

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from threading import Event
@@ -169,23 +170,37 @@ def postgres_server(postgres_programs: Path) -> Iterator[PostgresServer]:
     """Return the session's server; who stops it has to start it again."""
     # pytest's own temporary folders are closed to the account that the server runs as.
     folder = Path(tempfile.mkdtemp(prefix="runpin-postgres-"))
-    server = PostgresServer(postgres_programs, folder)
     try:
-        server.start()
-        server.make_template()
-        yield server
+        server = PostgresServer(postgres_programs, folder)
+        try:
+            server.start()
+            server.make_template()
+            yield server
+        finally:
+            # At once: what a shutdown in order would still write is thrown away in the next line.
+            server.stop(signal.SIGQUIT)
     finally:
-        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def empty_postgres_url(postgres_server: PostgresServer) -> str:
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """Return the address of a new database without tables."""
-    return postgres_server.url(postgres_server.create_database())
+    with _new_database(postgres_server, "template0") as url:
+        yield url
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> str:
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """Return the address of a new database with runpin's tables."""
-    return postgres_server.url(postgres_server.create_database(_TEMPLATE))
+    with _new_database(postgres_server, _TEMPLATE) as url:
+        yield url
+
+
+@contextmanager
+def _new_database(server: PostgresServer, template: str) -> Iterator[str]:
+    name = server.create_database(template)
+    yield server.url(name)
+    # A test that failed may have left the server stopped; its own error is the one to see.
+    with suppress(psycopg.Error):
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -42,8 +42,9 @@ def test_runs_are_looked_up_by_job_and_run_id(database: Database, run_id: str) -
             ledger.put_if_absent(pin)
     ledger.advance(second)
 
-    assert ledger.pins_of("etl", run_id) == (first, second, elsewhere, billing)
-    assert ledger.pins_of("et", run_id) == ()
+    assert ledger.pins_of_run(run_id, "etl") == (first, second, elsewhere, billing)
+    assert ledger.pins_of_run(run_id) == (first, second, elsewhere, billing)
+    assert ledger.pins_of_run(run_id, "et") == ()
 
 
 def test_a_person_can_read_the_table(database: Database) -> None:

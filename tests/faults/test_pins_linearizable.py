@@ -30,7 +30,7 @@ from postgres_server import PostgresServer
 from runpin.database.engine import Database
 from runpin.ledgers.sql import SqlLedger
 from runpin.testing.contracts import Ledger
-from runpin.testing.linearizability import Kind, Operation, Violation, violations
+from runpin.testing.linearizability import Kind, Operation, violations
 
 pytestmark = pytest.mark.faults
 
@@ -114,9 +114,9 @@ def test_postgres_decides_each_pin_once(tmp_path: Path, postgres_server: Postgre
 
 @pytest.mark.parametrize("seeded", [ReadsThenWrites, ForgetsToLook])
 def test_a_ledger_with_a_race_is_caught(tmp_path: Path, seeded: Callable[[Database], Ledger]) -> None:
-    """The harness and the checker see what they are there for."""
+    """The harness and the checker see what they are there for, on a busy machine at the latest in the fifth round."""
     url = f"sqlite:///{tmp_path}/runpin.db"
     open_database(url)
-    found: list[Violation] = violations(play(url, tmp_path / "round", seeded, 3000))
+    found = (violations(play(url, tmp_path / f"round-{number}", seeded, 3000)) for number in range(5))
 
-    assert found
+    assert any(found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runpin.canonical import thaw
-from runpin.cli.lookup import channel_of, pins_of_run, publication_of, snapshot_named
+from runpin.cli.lookup import channel_of, publication_of, snapshot_named
 from runpin.cli.options import (
     ApplicationName,
     AsJson,
@@ -136,7 +136,7 @@ def pins(
     cursor = None
     with opened() as core:
         if run is not None:
-            found: Sequence[Pin] = pins_of_run(core, run, job)
+            found: Sequence[Pin] = core.ledger.pins_of_run(run, job)
         else:
             page = core.ledger.runs_of(core.store.find(SnapshotId.parse(str(snapshot))).id, after=after, limit=limit)
             found, cursor = page.pins, page.next

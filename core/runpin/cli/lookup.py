@@ -10,10 +10,9 @@ from runpin.parsing.nearest import advice
 
 if TYPE_CHECKING:
     from runpin.assembly import Runpin
-    from runpin.model import Channel, Pin, Publication, Snapshot
+    from runpin.model import Channel, Publication, Snapshot
 
 _PUBLICATIONS_SEARCHED = 1000
-_PINS_LISTED = 1000
 
 
 def channel_of(core: Runpin, application: str) -> Channel:
@@ -51,30 +50,6 @@ def publication_of(core: Runpin, snapshot: Snapshot) -> Publication | None:
         if publication.snapshot == snapshot.id:
             found = publication
     return found
-
-
-def pins_of_run(core: Runpin, run_id: str, job: str | None = None) -> tuple[Pin, ...]:
-    """
-    Return the pins of every run that goes by *run_id*, of *job* or of any, oldest first; at most a thousand.
-
-    Without a job the whole ledger is searched, because its index begins with the job.
-
-    Raises:
-        StoreError
-    """
-    jobs = _jobs_of(core, run_id) if job is None else [job]
-    found = (pin for each in jobs for pin in core.ledger.pins_of(each, run_id))
-    return tuple(sorted(found, key=lambda pin: (pin.at, pin.run.job, pin.scope.application, pin.epoch))[:_PINS_LISTED])
-
-
-def _jobs_of(core: Runpin, run_id: str) -> list[str]:
-    import sqlalchemy as sa
-
-    from runpin.database.schema import pins, stored_text, told_text
-
-    query = sa.select(pins.c.job).where(pins.c.run_id == stored_text(run_id)).distinct()
-    rows = core.database.read(lambda connection: connection.scalars(query.limit(_PINS_LISTED)).all())
-    return sorted(told_text(row) for row in rows)
 
 
 def _unknown(core: Runpin, scope: Scope) -> UnknownApplication | UnknownChannel:

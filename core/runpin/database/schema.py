@@ -178,7 +178,7 @@ pins = sa.Table(
     sqlite_with_rowid=False,
 )
 # An index entry of PostgreSQL holds at most about 2,700 bytes, and a run id may be longer than that.
-sa.Index("runpin_pin_of_run", sa.func.substr(pins.c.job, 1, 200), sa.func.substr(pins.c.run_id, 1, 200))
+sa.Index("runpin_pin_of_run", sa.func.substr(pins.c.run_id, 1, 200), sa.func.substr(pins.c.job, 1, 200))
 
 quarantine = sa.Table(
     "runpin_quarantine",

@@ -92,20 +92,18 @@ class SqlLedger:
         more = len(rows) > len(page)
         return PinPage(tuple(whole_pin(row) for row in page), _cursor(page[-1]) if more else None)
 
-    def pins_of(self, job: str, run_id: str) -> tuple[Pin, ...]:
+    def pins_of_run(self, run_id: str, job: str | None = None) -> tuple[Pin, ...]:
         """
-        Return every pin of the runs that go by this job and run id, of any deployment, application and epoch.
+        Return every pin of the runs that go by this run id, of *job* or of any, of any deployment and epoch.
 
         For people who look a run up; at most 1,000, oldest first.
         """
-        job, run_id = stored_text(job), stored_text(run_id)
+        names = ((pins.c.run_id, stored_text(run_id)), *(((pins.c.job, stored_text(job)),) if job is not None else ()))
         query = (
             sa.select(*WHOLE)
-            # The first two are what the index holds.
-            .where(
-                sa.func.substr(pins.c.job, 1, 200) == job[:200], sa.func.substr(pins.c.run_id, 1, 200) == run_id[:200]
-            )
-            .where(pins.c.job == job, pins.c.run_id == run_id)
+            # The index holds the first 200 characters of each.
+            .where(*(sa.func.substr(column, 1, 200) == text[:200] for column, text in names))
+            .where(*(column == text for column, text in names))
             .order_by(pins.c.at, pins.c.pin_key, pins.c.epoch)
             .limit(1000)
         )

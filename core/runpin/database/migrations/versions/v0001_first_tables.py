@@ -149,7 +149,7 @@ def _pins() -> None:
         ["application", "environment", "sequence", "at", "pin_key", "epoch"],
     )
     op.create_index(
-        "runpin_pin_of_run", "runpin_pin", [sa.text("substr(job, 1, 200)"), sa.text("substr(run_id, 1, 200)")]
+        "runpin_pin_of_run", "runpin_pin", [sa.text("substr(run_id, 1, 200)"), sa.text("substr(job, 1, 200)")]
     )
 
 
