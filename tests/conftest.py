@@ -7,4 +7,4 @@ import pytest
 # Before anything imports them, so that a failed assertion in a contract shows its values.
 pytest.register_assert_rewrite("runpin.testing.ledger_contract", "runpin.testing.store_contract", "pinned_airflow")
 
-pytest_plugins = ("postgres_server", "airflow_stage")
+pytest_plugins = ("postgres_server", "airflow_stage", "ran_for_real")
