@@ -20,10 +20,10 @@ ARGS ?=
 OPS  ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench faults lock clean distclean
+.PHONY: help setup demo screenshots test check format bench faults lock clean distclean
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## build .venv from the lock; nothing to do when it is up to date; VERBOSE=1 shows pip's words
 
@@ -47,6 +47,9 @@ $(STAMP): requirements/dev.txt requirements/editable.txt $(PROJECTS)
 
 demo: $(STAMP) ## show the whole way once, on this machine; KEEP=1 leaves its folder behind
 	@$(BIN)/python example_dags/demo/run.py $(if $(KEEP),--keep)
+
+screenshots: $(STAMP) ## take the pictures of the documentation anew (needs a Chromium)
+	@$(BIN)/python docs/screenshots.py
 
 test: $(STAMP) ## run every test; ARGS="tests/core -k pin" narrows it down
 	@$(BIN)/python -m pytest $(ARGS)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from runpin.assembly import Runpin, default
-from runpin.model import Pin, RunKey
-from runpin.proposing import KEY, read_proposal
+# What is imported here is paid for by every parse of every DAG file; the rest waits for the first read.
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +13,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from runpin import PinnedRun
+    from runpin.assembly import Runpin
+    from runpin.model import Pin
 
     Model = TypeVar("Model", bound=BaseModel)
 
@@ -33,6 +33,10 @@ def run_of(context: Context, runpin: Runpin | None = None) -> PinnedRun:
         InvalidProposal: `dag_run.conf["runpin"]` cannot be read.
         SettingsError
     """
+    from runpin.assembly import default
+    from runpin.model import RunKey
+    from runpin.proposing import KEY, read_proposal
+
     core = runpin or default()
     dag_run = context["dag_run"]
     proposal = read_proposal((dag_run.conf or {}).get(KEY), dag_run.run_id)

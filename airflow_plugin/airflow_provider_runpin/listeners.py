@@ -9,7 +9,11 @@ the ledger decides a run's pin at its first read, with or without us.
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl  # noqa: TID253 - only Airflow imports this module
@@ -21,11 +25,22 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
     from runpin.assembly import Runpin
+    from runpin.model import SnapshotId
 
 _log = logging.getLogger("airflow_provider_runpin")
 
 TAG_PREFIX = "config:"
 """A DAG declares an application with the tag `config:<application>`."""
+
+RUNS_BETWEEN_TRIES = 100
+"""Runs that start without a try to wire runpin after one has failed: each costs the scheduler milliseconds."""
+
+LONGEST_NOTE = 1000
+"""Characters of a note that Airflow's table takes; a longer one fails the transaction of every run that starts."""
+
+MOST_PINS = 256
+LONGEST_TEXT = 65_536
+"""What a caller may write into a run; to read more than that would keep the scheduler from its work."""
 
 
 class PinningListener:
@@ -33,15 +48,16 @@ class PinningListener:
 
     def __init__(self) -> None:
         self._core: Runpin | None = None
+        self._next_try = 0
         self._complained = False
 
     @hookimpl(tryfirst=True)
     def on_starting(self, component: Any) -> None:
         """Start looking at the channels early, so that the first run of a scheduler has a proposal too."""
-        del component
-        # Airflow calls this before the component knows what it is, so the command line has to tell.
+        # Airflow calls this before a component's Job knows what it is for, so the command line has to tell.
+        # A task of the LocalExecutor is a fork and has the scheduler's command line, but it is no Job.
         # A scheduler that was started in another way begins to look at its first run.
-        if sys.argv[1:2] == ["scheduler"]:
+        if sys.argv[1:2] == ["scheduler"] and type(component).__name__ == "Job":
             self._never_raise(self._start)
 
     @hookimpl(tryfirst=True)
@@ -50,47 +66,86 @@ class PinningListener:
         self._never_raise(self._propose, dag_run)
 
     def _start(self) -> None:
+        self._next_try = RUNS_BETWEEN_TRIES
         # Imports happen here, before the scheduler forks workers, and not on the thread that watches.
         from runpin.assembly import default
 
-        self._core = default()
-        if self._core.settings.propose:
-            self._core.watch.start()
+        core = default()
+        if core.settings.propose:
+            core.watch.start()
+        self._core = core
+
+    def _start_again(self) -> None:
+        if self._next_try:
+            self._next_try -= 1
+        else:
+            self._start()
 
     def _propose(self, dag_run: DagRun) -> None:
         if self._core is None:
-            self._start()
+            self._start_again()
         core = self._core
-        # A cleared run comes by again; what it carries, or does not carry, is settled since its first start.
-        if core is None or not core.settings.propose or dag_run.clear_number:
+        if core is None or not core.settings.propose or _started_before(dag_run):
             return
         present = core.watch.present(_declared(dag_run) or core.settings.applications)
+        given = (dag_run.conf or {}).get(KEY)
+        if _is_bulky(given):
+            return
         try:
-            carried = read_proposal((dag_run.conf or {}).get(KEY), dag_run.run_id)
+            carried = read_proposal(given, dag_run.run_id)
         except InvalidProposal:
             # The task that reads configuration reports it, where the person who wrote it will look.
             return
-        if not (present or carried.pins):
-            return
-        self._write(dag_run, complete(carried, dag_run.run_id, present))
+        if present or carried.pins:
+            self._write(dag_run, complete(carried, dag_run.run_id, present))
 
     def _write(self, dag_run: DagRun, proposal: Proposal) -> None:
         # Airflow saves conf only when it is assigned anew; a change in place is lost without a word.
         dag_run.conf = {**(dag_run.conf or {}), KEY: proposal.as_json()}
         if not dag_run.note:
-            dag_run.note = " ".join(str(snapshot) for snapshot in proposal.pins.values())
+            dag_run.note = _label(proposal.pins.values())
 
     def _never_raise(self, step: Any, *arguments: Any) -> None:
         try:
             step(*arguments)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - a SystemExit in a listener ends the scheduler
-            if not self._complained:
-                _log.warning("runpin proposes nothing, runs decide at their first read: %s", error)
+        except BaseException as error:
+            # Whatever else it is, even a SystemExit, would end the scheduler or drop the listeners after this one.
+            if isinstance(error, KeyboardInterrupt) or _came_by_signal(error):
+                raise
+            self._complain(error)
+
+    def _complain(self, error: BaseException) -> None:
+        if not self._complained:
             self._complained = True
+            with suppress(Exception):  # an error that cannot be printed, or a log that cannot be written
+                _log.warning("runpin proposes nothing, runs decide at their first read: %s", error)
+
+
+def _started_before(dag_run: DagRun) -> bool:
+    # A run comes by again when it is cleared, or marked as queued by hand, which is not counted as a clear.
+    # What it carries, or does not carry, is settled since its first start: its tasks may have decided by it.
+    return bool(dag_run.clear_number) or dag_run.last_scheduling_decision is not None
 
 
 def _declared(dag_run: DagRun) -> list[str]:
     tags = getattr(dag_run.dag, "tags", None) or ()
     return sorted(tag.removeprefix(TAG_PREFIX) for tag in tags if tag.startswith(TAG_PREFIX))
+
+
+def _is_bulky(given: object) -> bool:
+    if isinstance(given, str):
+        return len(given) > LONGEST_TEXT
+    pins = given.get("pins") if isinstance(given, Mapping) else None
+    return isinstance(pins, Mapping) and len(pins) > MOST_PINS
+
+
+def _label(pins: Iterable[SnapshotId]) -> str:
+    label = " ".join(map(str, pins))
+    return label if len(label) <= LONGEST_NOTE else f"{label[: label.rindex(' ', 0, LONGEST_NOTE - 1)]} …"
+
+
+def _came_by_signal(error: BaseException) -> bool:
+    """Tell whether a signal handler of the host raised *error*: a scheduler ends by one, wherever it happens to be."""
+    handlers = map(signal.getsignal, signal.valid_signals())
+    codes = {getattr(getattr(handler, "__func__", handler), "__code__", None) for handler in handlers}
+    return any(frame.f_code in codes for frame, _ in walk_tb(error.__traceback__))
