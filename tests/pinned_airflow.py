@@ -172,7 +172,7 @@ class PinnedAirflow:
 
     def pins(self, dag_id: str, run_id: str) -> tuple[Pin, ...]:
         """Return what the ledger knows about a run."""
-        return self.core.ledger.pins_of(dag_id, run_id)[self._gone.get((dag_id, run_id), (0, 0))[1] :]
+        return self.core.ledger.pins_of_run(run_id, dag_id)[self._gone.get((dag_id, run_id), (0, 0))[1] :]
 
     def attempts(self, dag_id: str, run_id: str) -> set[tuple[str, int, int]]:
         """Return every try of every task of a run that Airflow knows to have run."""

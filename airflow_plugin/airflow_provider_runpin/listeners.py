@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
     from runpin.assembly import Runpin
-    from runpin.model import SnapshotId
 
 _log = logging.getLogger("airflow_provider_runpin")
 
@@ -37,10 +35,6 @@ RUNS_BETWEEN_TRIES = 100
 
 LONGEST_NOTE = 1000
 """Characters of a note that Airflow's table takes; a longer one fails the transaction of every run that starts."""
-
-MOST_PINS = 256
-LONGEST_TEXT = 65_536
-"""What a caller may write into a run; to read more than that would keep the scheduler from its work."""
 
 
 class PinningListener:
@@ -88,11 +82,8 @@ class PinningListener:
         if core is None or not core.settings.propose or _started_before(dag_run):
             return
         present = core.watch.present(_declared(dag_run) or core.settings.applications)
-        given = (dag_run.conf or {}).get(KEY)
-        if _is_bulky(given):
-            return
         try:
-            carried = read_proposal(given, dag_run.run_id)
+            carried = read_proposal((dag_run.conf or {}).get(KEY), dag_run.run_id)
         except InvalidProposal:
             # The task that reads configuration reports it, where the person who wrote it will look.
             return
@@ -103,7 +94,7 @@ class PinningListener:
         # Airflow saves conf only when it is assigned anew; a change in place is lost without a word.
         dag_run.conf = {**(dag_run.conf or {}), KEY: proposal.as_json()}
         if not dag_run.note:
-            dag_run.note = _label(proposal.pins.values())
+            dag_run.note = proposal.label(LONGEST_NOTE)
 
     def _never_raise(self, step: Any, *arguments: Any) -> None:
         try:
@@ -130,18 +121,6 @@ def _started_before(dag_run: DagRun) -> bool:
 def _declared(dag_run: DagRun) -> list[str]:
     tags = getattr(dag_run.dag, "tags", None) or ()
     return sorted(tag.removeprefix(TAG_PREFIX) for tag in tags if tag.startswith(TAG_PREFIX))
-
-
-def _is_bulky(given: object) -> bool:
-    if isinstance(given, str):
-        return len(given) > LONGEST_TEXT
-    pins = given.get("pins") if isinstance(given, Mapping) else None
-    return isinstance(pins, Mapping) and len(pins) > MOST_PINS
-
-
-def _label(pins: Iterable[SnapshotId]) -> str:
-    label = " ".join(map(str, pins))
-    return label if len(label) <= LONGEST_NOTE else f"{label[: label.rindex(' ', 0, LONGEST_NOTE - 1)]} …"
 
 
 def _came_by_signal(error: BaseException) -> bool:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 KEY = "runpin"
 """The key under which a run carries its proposal."""
 
+MOST_PINS = 256
+LONGEST_TEXT = 65_536
+"""What a caller may write into a run; reading more than that would keep a scheduler from its work."""
+
 _WRITERS = {Asked.PROPOSAL.value, Asked.PARENT.value, Asked.OVERRIDE.value}
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -56,6 +60,11 @@ class Proposal:
     def asked(self, application: str) -> Asked:
         """Return who suggests the snapshot of *application*."""
         return self.by.get(application, Asked.OVERRIDE)
+
+    def label(self, longest: int) -> str:
+        """Return the snapshots for people to read, in at most *longest* characters."""
+        whole = " ".join(str(snapshot) for snapshot in self.pins.values())
+        return whole if len(whole) <= longest else f"{whole[: whole.rindex(' ', 0, longest - 1)]} …"
 
     def as_json(self) -> dict[str, Any]:
         """Return the form that a run carries."""
@@ -116,6 +125,8 @@ def _as_mapping(carried: object) -> Mapping[str, Any]:
     if carried is None or carried == "":
         return _NOTHING
     if isinstance(carried, str):
+        if len(carried) > LONGEST_TEXT:
+            raise _unreadable(f"it is longer than {LONGEST_TEXT} characters")
         try:
             carried = json.loads(carried)
         except ValueError:
@@ -128,6 +139,8 @@ def _as_mapping(carried: object) -> Mapping[str, Any]:
 def _read_pins(pins: object) -> dict[str, SnapshotId]:
     if not isinstance(pins, Mapping):
         raise _unreadable("'pins' is not a mapping of application to snapshot id")
+    if len(pins) > MOST_PINS:
+        raise _unreadable(f"'pins' names more than {MOST_PINS} applications")
     found = {}
     for application, text in pins.items():
         try:

@@ -100,7 +100,7 @@ def test_the_hook_reads_through_its_connection(connected: SnapshotId) -> None:
     hook = RunpinHook("elsewhere")
     with hook.get_conn() as core:
         config = hook.get_config("payments/etl", context=in_task(starting()))
-        pinned = core.ledger.pins_of("nightly", "r1")
+        pinned = core.ledger.pins_of_run("r1", "nightly")
         answer = hook.test_connection()
 
     assert ({"number": 1}, [connected]) == (config, [pin.snapshot for pin in pinned])

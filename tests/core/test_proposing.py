@@ -96,13 +96,25 @@ def test_two_runs_have_two_incarnations() -> None:
         {"pins": {"payments": None}},
         {"pins": {"reports": str(V42)}},
         {"pins": {"payments": str(V42)}, "by": 7},
+        "x" * 65_537,
+        {"pins": dict.fromkeys(map(str, range(257)), str(V42))},
     ],
-    ids=str,
+    ids=lambda carried: str(carried)[:40],
 )
 def test_what_cannot_be_read_is_a_typed_error_with_an_example(carried: object) -> None:
     """Whoever wrote it sees the form that works."""
     with pytest.raises(InvalidProposal, match=r"payments\.prod\.v42"):
         read_proposal(carried, "r1")
+
+
+def test_a_label_is_cut_between_two_snapshots() -> None:
+    """An engine's column has a width; a longer text would fail the transaction of every run that starts."""
+    pins = {f"a{number}": SnapshotId(f"a{number}", "prod", 1, "0" * 12) for number in range(100)}
+    label = Proposal(pins).label(1000)
+
+    assert len(label) <= 1000
+    assert label.endswith(" …")
+    assert [str(SnapshotId.parse(text)) for text in label.split()[:-1]] == label.split()[:-1]
 
 
 JSON = st.recursive(
