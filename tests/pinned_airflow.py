@@ -225,9 +225,9 @@ class PinnedAirflow:
         last = self.seen(dag_id, run_id)[-1]
         return str(self.published.at(last.at)) != last.snapshot
 
-    def failure(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+    def failure(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
         """Return the kind and the text of the error that ended a try of a task, as its log shows them."""
-        records = self.api.task_log(dag_id, run_id, task_id, try_number)
+        records = self.api.task_log(dag_id, run_id, task_id, try_number, map_index)
         details = [detail for record in records for detail in record.get("error_detail") or ()]
         return "\n".join(f"{detail['exc_type']}: {detail['exc_value']}" for detail in details)
 
@@ -246,6 +246,10 @@ class PinnedAirflow:
         return done.stdout
 
     def _complaints(self, dag_id: str, run_id: str) -> str:
-        failed = [task for task in self.api.task_instances(dag_id, run_id) if task["state"] == "failed"]
-        errors = [self.failure(dag_id, run_id, task["task_id"], task["try_number"]) for task in failed]
-        return "\n".join([f"{run_id} of {dag_id}, tasks that failed: {len(failed)}", *errors])
+        """Return why tasks of a run failed; without an error in their log it was the machinery around them."""
+        tasks = self.api.task_instances(dag_id, run_id)
+        states = [f"{task['task_id']} {task['map_index']}, try {task['try_number']}: {task['state']}" for task in tasks]
+        failed = [task for task in tasks if task["state"] == "failed"]
+        errors = [self.failure(dag_id, run_id, t["task_id"], t["try_number"], t["map_index"]) for t in failed]
+        around = [f"--- {name}\n{self.engine.logs(name, tail=40)}" for name in ("scheduler", "execution-api")]
+        return "\n".join([f"{run_id} of {dag_id}", *states, *errors, *(() if any(errors) else around)])

@@ -36,6 +36,7 @@ KEY = "runpin"
 
 MOST_PINS = 256
 LONGEST_TEXT = 65_536
+LONGEST_INCARNATION = 64
 """What a caller may write into a run; reading more than that would keep a scheduler from its work."""
 
 _WRITERS = {Asked.PROPOSAL.value, Asked.PARENT.value, Asked.OVERRIDE.value}
@@ -90,6 +91,9 @@ def read_proposal(carried: object, run_id: str) -> Proposal:
     pins = _read_pins(content.get("pins", _NOTHING))
     by = _read_writers(content.get("by", _NOTHING), pins)
     run, incarnation = str(content.get("run", "")), str(content.get("incarnation", ""))
+    # Text inside a text may hold a NUL, which PostgreSQL refuses wherever an adapter writes it back.
+    if not (incarnation.isascii() and incarnation.isprintable() and len(incarnation) <= LONGEST_INCARNATION):
+        raise _unreadable("'incarnation' is not a short plain text")
     if run == run_id:
         return Proposal(pins, by, run, incarnation)
     own = {name: pin for name, pin in pins.items() if by.get(name) is not Asked.PROPOSAL}
@@ -129,7 +133,7 @@ def _as_mapping(carried: object) -> Mapping[str, Any]:
             raise _unreadable(f"it is longer than {LONGEST_TEXT} characters")
         try:
             carried = json.loads(carried)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _unreadable("it is text but not JSON") from None
     if not isinstance(carried, Mapping):
         raise _unreadable("it is not a mapping")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import httpx
 
 _PAGE = 100
 _PAUSE = 0.2
+_TRIES = 5
 
 Json = dict[str, Any]
 
@@ -53,10 +55,19 @@ class AirflowRest:
         self._token: str | None = None
 
     def call(self, method: str, path: str, body: object = None, **query: object) -> Any:
-        """Return the JSON answer to *method* on *path*, which starts after `/api/v2`; None when it is empty."""
-        headers = {"Authorization": f"Bearer {self._bearer()}", "Accept": "application/json"}
-        asked = {name: value for name, value in query.items() if value is not None}
-        return self.send(method, f"/api/v2{path}", json=body, params=asked, headers=headers)
+        """
+        Return the JSON answer to *method* on *path*, which starts after `/api/v2`; None when it is empty.
+
+        A SQLite database that others write to fails a request at times. Nothing has changed then: it is asked again.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return self._call(method, path, body, query)
+            except AirflowRefused as refusal:
+                if refusal.status != HTTPStatus.INTERNAL_SERVER_ERROR or "Database error" not in str(refusal):
+                    raise
+            time.sleep(_PAUSE)
+        return self._call(method, path, body, query)
 
     def pages(self, path: str, key: str, **query: object) -> list[Json]:
         """Return what is under *key* on every page of a list."""
@@ -88,6 +99,11 @@ class AirflowRest:
         if time.monotonic() > deadline:
             raise AirflowTooSlow(instead())
         time.sleep(_PAUSE)
+
+    def _call(self, method: str, path: str, body: object, query: Mapping[str, object]) -> Any:
+        headers = {"Authorization": f"Bearer {self._bearer()}", "Accept": "application/json"}
+        asked = {name: value for name, value in query.items() if value is not None}
+        return self.send(method, f"/api/v2{path}", json=body, params=asked, headers=headers)
 
     def _bearer(self) -> str:
         if self._token is None:

@@ -197,6 +197,15 @@ def test_a_huge_entry_is_left_to_the_task(listener: PinningListener, given: Any)
     assert (given, "") == (run.conf[KEY], run.note)
 
 
+@pytest.mark.parametrize("character", ["\0", "\ud800", "\x1b"])
+def test_no_character_is_unpacked_that_airflows_database_refuses(listener: PinningListener, character: str) -> None:
+    """As text in a text it is harmless; written out, PostgreSQL refuses it, and with it every run that starts then."""
+    given = json.dumps({"pins": {"payments": f"payments.prod.v1.{0:012x}"}, "run": "r1", "incarnation": character})
+    run = start(listener, InMemory(conf={KEY: given}))
+
+    assert ({KEY: given}, "") == (run.conf, run.note)
+
+
 class Scheduler:
     """Ends itself on a signal as Airflow's does: by an exception, wherever it happens to be."""
 
