@@ -7,6 +7,7 @@ processes go on while newer ones start.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from threading import Lock
 
@@ -46,6 +47,15 @@ def require_schema(lease: Lease, backend: Backend, *, upgrade: bool, where: str)
             _migrate(lease.core)
         lease.driver.commit()
         lease.core.rollback()
+
+
+def _renew() -> None:
+    # A fork may happen while another thread migrates; nobody would release the child's copy of the lock.
+    global _one  # noqa: PLW0603 - there is one alembic in a process
+    _one = Lock()
+
+
+os.register_at_fork(after_in_child=_renew)
 
 
 def _fits(installed: str | None, where: str) -> bool:
