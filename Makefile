@@ -65,7 +65,7 @@ format: $(STAMP) ## format the code and apply the safe fixes
 	$(BIN)/ruff format .
 
 bench: $(STAMP) ## measure the budgets on this machine
-	@PYTHONPATH=tests $(BIN)/python tests/bench/run.py
+	@PYTHONPATH=tests $(BIN)/python tests/bench/run.py $(ARGS)
 
 faults: $(STAMP) ## kill processes on purpose, in the long form; OPS=1000000 operations
 	RUNPIN_FAULT_OPS=$(OPS) $(BIN)/python -m pytest tests/faults --timeout=0 $(ARGS)

@@ -7,6 +7,7 @@ what was measured, and people judge.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ import starting_cost
 from measuring import Row
 from rich.console import Console
 from rich.table import Table
+
+COLUMNS = ("what", "case", "median", "beside", "ratio", "budget")
 
 GROUPS: tuple[Callable[[Path], Iterator[Row]], ...] = (
     reading_cost.rows,
@@ -35,19 +38,41 @@ def shown(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
+def cells(row: Row) -> tuple[str, ...]:
+    """Return what one line of the table shows."""
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
+    verdict = {None: row.budget, True: f"{row.budget}, kept", False: f"{row.budget}, missed"}[row.kept]
+    return row.group, row.case, shown(row.seconds), row.beside, ratio, verdict
+
+
+def as_markdown(rows: list[Row]) -> str:
+    """Return the table as it stands in docs/proof.md."""
+    lines = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def as_table(rows: list[Row]) -> Table:
+    """Return the table for a terminal."""
+    table = Table(*COLUMNS, title="medians and ratios of one run")
+    for before, row in zip([None, *rows], rows, strict=False):
+        if before is not None and before.group != row.group:
+            table.add_section()
+        table.add_row(*cells(row))
+    return table
+
+
 def main() -> None:
-    """Measure every group and print one table."""
+    """Measure every group and print one table; `--markdown` for the documentation."""
     console = Console(width=130, highlight=False)
-    table = Table("what", "case", "median", "beside", "ratio", "budget", title="medians and ratios of one run")
+    measured: list[Row] = []
     for group in GROUPS:
+        console.print(f"measuring: {group.__module__.replace('_', ' ')}", style="dim")
         with tempfile.TemporaryDirectory() as folder:
-            for row in group(Path(folder)):
-                ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
-                verdict = {None: row.budget, True: f"{row.budget} kept", False: f"{row.budget} [bold]missed[/bold]"}
-                table.add_row(row.group, row.case, shown(row.seconds), row.beside, ratio, verdict[row.kept])
-        table.add_section()
-        console.print(f"{group.__module__} measured")
-    console.print(table)
+            measured += group(Path(folder))
+    if "--markdown" in sys.argv:
+        console.print(as_markdown(measured), soft_wrap=True, markup=False)
+    else:
+        console.print(as_table(measured))
 
 
 if __name__ == "__main__":
