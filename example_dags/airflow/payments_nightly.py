@@ -26,7 +26,7 @@ def payments_nightly() -> None:
     def extract() -> dict[str, object]:
         return _seen()
 
-    @task.sensor(poke_interval=2, timeout=300, mode="reschedule")
+    @task.sensor(poke_interval=5, timeout=300, mode="reschedule")
     def closing_time() -> bool:
         context = get_current_context()
         started = context["dag_run"].start_date or datetime.now(UTC)

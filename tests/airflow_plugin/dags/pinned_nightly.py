@@ -16,6 +16,13 @@ from run_reports import looks_so_far, note, report
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+ABSENCE = 4
+"""
+Seconds between two processes of one try.
+
+A try that is queued again before the scheduler has heard how its first process ended is taken for killed, and fails.
+"""
+
 RENDERED = '{{ macros.runpin.snapshot("payments") }} {{ macros.runpin.config("payments/etl")["number"] }}'
 
 
@@ -26,7 +33,7 @@ class ReadsAroundDeferral(BaseOperator):
         """Look, and defer."""
         del context
         report("before")
-        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=1)), method_name="resume")
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=ABSENCE)), method_name="resume")
 
     def resume(self, context: Context, event: Any) -> dict[str, Any]:
         """Look again."""
@@ -45,7 +52,7 @@ def pinned_nightly() -> None:
             raise RuntimeError("the first try fails after it has read")
         return seen
 
-    @task.sensor(poke_interval=1, timeout=300, mode="reschedule")
+    @task.sensor(poke_interval=ABSENCE, timeout=300, mode="reschedule")
     def rescheduled() -> bool:
         looks = looks_so_far()
         report(f"poke {looks}")
