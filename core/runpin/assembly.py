@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from runpin.ancestry import ALONE
 from runpin.clock import SystemClock
 from runpin.model import Behavior
 from runpin.pinning import Pinner
@@ -13,11 +14,15 @@ from runpin.resolving import Resolver
 from runpin.watching import ChannelWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runpin.ancestry import Ancestry
     from runpin.database.engine import Database
     from runpin.ledgers.sql import SqlLedger
-    from runpin.model import RunKey
+    from runpin.model import Pin, RunKey
     from runpin.ports import Clock, Source
     from runpin.proposing import Proposal
+    from runpin.reacting import Reactor
     from runpin.settings import Settings
     from runpin.stores.disk import DiskCache
     from runpin.stores.sql import SqlStore
@@ -86,6 +91,14 @@ class Runpin:
         return Pinner(self.ledger, self.ledger, self.resolver, self.cache, self.clock)
 
     @cached_property
+    def reactor(self) -> Reactor:
+        """What follows from a channel's moves, each once."""
+        from runpin.ledgers.reactions import SqlReactions
+        from runpin.reacting import Reactor
+
+        return Reactor(SqlReactions(self.database), self.resolver, self.ledger, self.clock)
+
+    @cached_property
     def watch(self) -> ChannelWatch:
         """The in-memory view of the channels, for threads that must not wait."""
         return ChannelWatch(
@@ -122,7 +135,14 @@ class Runpin:
             accept_rewrite=accept_rewrite,
         )
 
-    def run(self, key: RunKey, proposal: Proposal | None = None, behavior: Behavior = Behavior.PINNED) -> PinnedRun:
+    def run(
+        self,
+        key: RunKey,
+        proposal: Proposal | None = None,
+        behavior: Behavior = Behavior.PINNED,
+        ancestry: Ancestry = ALONE,
+        on_pin: Callable[[Pin], None] | None = None,
+    ) -> PinnedRun:
         """Return the run *key* with the configuration it keeps; nothing is decided before its first read."""
         return PinnedRun(
             key,
@@ -133,6 +153,8 @@ class Runpin:
             proposal=proposal,
             behavior=behavior,
             channel=self.settings.channel,
+            ancestry=ancestry,
+            on_pin=on_pin,
         )
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """
 The pin protocol: one run, one Snapshot.
 
-Decide: the first read asks the ledger, set-if-absent; the candidate is the run's proposal unless it is quarantined,
-else where the channel stands now. The ledger's answer is the pin.
+Decide: the first read asks the ledger, set-if-absent. The candidate is the run's Override; else what the run that it
+repeats, or its group, has; else its proposal unless that is quarantined; else where the channel stands now.
+The ledger's answer is the pin.
 Repeat: every later read, in any process, gets the same answer.
 Switch: only `switch`, called at a declared safe point, opens a new epoch.
 Fail static: when the ledger does not answer, what this host knows about the run is used, or the proposal, marked as
@@ -11,11 +12,10 @@ unconfirmed; with neither there is an error that can be retried, never a guess.
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from runpin.ancestry import ALONE, Ancestry
 from runpin.errors import (
     ConfigUnavailable,
     EpochConflict,
@@ -24,7 +24,8 @@ from runpin.errors import (
     StoreUnavailable,
     UnknownSnapshot,
 )
-from runpin.model import STABLE, Asked, Pin, RunKey, Scope, SnapshotId, as_digest
+from runpin.model import STABLE, Asked, Pin, RunKey, Scope, SnapshotId
+from runpin.remembering import PinNotes
 
 if TYPE_CHECKING:
     from runpin.ports import Cache, Clock, PinLedger, Quarantine
@@ -33,6 +34,24 @@ if TYPE_CHECKING:
 
 # A channel that moves between our reading it and our pinning is normal; one that does so this often is not.
 _ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked for, and all that the run brings along."""
+
+    run: RunKey
+    scope: Scope
+    proposal: Proposal
+    channel: str
+    ancestry: Ancestry
+
+    @property
+    def follows(self) -> bool:
+        """Whether other runs come before the proposal; an Override comes before other runs."""
+        application = self.scope.application
+        chosen = application in self.proposal.pins and self.proposal.asked(application) is Asked.OVERRIDE
+        return bool(self.ancestry) and not chosen
 
 
 class Pinner:
@@ -44,40 +63,46 @@ class Pinner:
         self._ledger = ledger
         self._quarantine = quarantine
         self._resolver = resolver
-        self._cache = cache
+        self._notes = PinNotes(cache)
         self._clock = clock
 
-    def pin(self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE) -> Pin:
+    def pin(
+        self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE, ancestry: Ancestry = ALONE
+    ) -> Pin:
         """
         Return the run's pin, deciding it on the first call only.
 
         Raises:
             UnknownChannel: nothing was published for *scope* yet.
-            SnapshotQuarantined: an Override names a snapshot that is barred.
+            SnapshotQuarantined: an Override names a snapshot that is barred, or the run that this one repeats has one.
             UnknownSnapshot: an Override names a snapshot that does not exist, or one of another scope.
             PinConflict: the run read one snapshot while the ledger was away, and the ledger says another.
             ConfigUnavailable: the ledger does not answer and nothing is known about the run.
         """
-        known = self._recall(run, scope)
+        known = self._notes.recall(run, scope)
+        question = _Question(run, scope, proposal, channel, ancestry)
         try:
             pin = self._ledger.get(run, scope)
             unconfirmed = self._unconfirmed(known)
             if pin is None:
-                pin = self._decide(run, scope, proposal, channel, unconfirmed)
+                pin = self._decide(question) if unconfirmed is None else self._confirm(unconfirmed)
             _agree(pin, unconfirmed)
         except StoreUnavailable as unavailable:
-            return known or self._fail_static(run, scope, proposal, channel, unavailable)
+            return known or self._fail_static(question, unavailable)
         if pin != known:
-            self._remember(pin)
+            self._notes.remember(pin)
         return pin
 
     def switch(self, pin: Pin) -> Pin:
         """
         Move a run to where its channel stands now, and return its pin after that.
 
-        Nothing changes when the channel did not move on, when its snapshot is barred, or when the store does not
-        answer. Two processes of one run that switch at once get the same answer.
+        Nothing changes when the channel did not move on, when its snapshot is barred, when the store does not
+        answer, or when somebody chose the run's snapshot by name. Two processes of one run that switch at once get
+        the same answer.
         """
+        if pin.asked is Asked.OVERRIDE:
+            return pin
         try:
             now = self._resolver.channel(pin.scope, pin.channel)
             if now.stale or now.channel.digest == pin.digest or now.channel.revision <= (pin.revision or 0):
@@ -94,18 +119,22 @@ class Pinner:
             switched = self._advance(target)
         except (StoreUnavailable, SnapshotQuarantined):
             return pin
-        self._remember(switched)
+        self._notes.remember(switched)
         return switched
 
-    def _decide(self, run: RunKey, scope: Scope, proposal: Proposal, channel: str, unconfirmed: Pin | None) -> Pin:
+    def _decide(self, question: _Question) -> Pin:
         # For the day the ledger is away: then this host has to know by itself what is barred.
-        self._resolver.note_barred(scope.environment, self._quarantine.barred(scope.environment))
-        if unconfirmed is not None:
-            return self._confirm(unconfirmed)
-        candidate = self._proposed(run, scope, proposal, channel)
+        environment = question.scope.environment
+        self._resolver.note_barred(environment, self._quarantine.barred(environment))
+        followed = self._followed(question) if question.follows else None
+        return self._decide_alone(question) if followed is None else self._follow(question, followed)
+
+    def _decide_alone(self, question: _Question) -> Pin:
+        scope, channel = question.scope, question.channel
+        candidate = self._proposed(question)
         for _ in range(_ATTEMPTS):
             if candidate is None:
-                candidate = self._from_channel(run, scope, channel)
+                candidate = self._from_channel(question)
             try:
                 return self._ledger.put_if_absent(candidate)
             except SnapshotQuarantined:
@@ -117,17 +146,45 @@ class Pinner:
             fix=f"move it: `runpin rollback {scope.application} --environment {scope.environment}`",
         )
 
+    def _followed(self, question: _Question) -> Pin | None:
+        for earlier in question.ancestry.runs:
+            held = self._ledger.get(earlier, question.scope)
+            if held is not None:
+                return held
+        group = question.ancestry.group
+        if group is None:
+            return None
+        return self._ledger.get(group, question.scope) or self._decide_alone(replace(question, run=group))
+
+    def _follow(self, question: _Question, followed: Pin) -> Pin:
+        try:
+            return self._ledger.put_if_absent(self._as_own(question, followed))
+        except SnapshotQuarantined as barred:
+            # Another snapshot would give one piece of work two configurations, so a person has to choose.
+            raise SnapshotQuarantined(
+                f"{followed.run.run_id}, which this run repeats, uses {followed.snapshot}, barred from new pins now",
+                where=str(question.run),
+                fix="launch a new run, or repeat all steps with an Override that names another snapshot",
+            ) from barred
+
+    def _as_own(self, question: _Question, followed: Pin) -> Pin:
+        asked = Asked.OVERRIDE if followed.asked is Asked.OVERRIDE else Asked.PARENT
+        return replace(followed, run=question.run, at=self._clock.now(), epoch=0, asked=asked, confirmed=True)
+
     def _confirm(self, unconfirmed: Pin) -> Pin:
+        environment = unconfirmed.scope.environment
+        self._resolver.note_barred(environment, self._quarantine.barred(environment))
         try:
             return self._ledger.put_if_absent(replace(unconfirmed, confirmed=True))
         except SnapshotQuarantined as barred:
             raise _conflict(unconfirmed, "it is barred from new pins now") from barred
 
-    def _proposed(self, run: RunKey, scope: Scope, proposal: Proposal, channel: str) -> Pin | None:
-        snapshot = proposal.pins.get(scope.application)
+    def _proposed(self, question: _Question) -> Pin | None:
+        scope = question.scope
+        snapshot = question.proposal.pins.get(scope.application)
         if snapshot is None:
             return None
-        asked = proposal.asked(scope.application)
+        asked = question.proposal.asked(scope.application)
         if snapshot.environment != scope.environment:
             if asked is Asked.OVERRIDE:
                 raise _foreign(snapshot, scope)
@@ -142,16 +199,15 @@ class Pinner:
             if asked is Asked.OVERRIDE:
                 raise _foreign(snapshot, scope)
             return None
-        return Pin(run, scope, snapshot, digest, self._clock.now(), channel=channel, asked=asked)
+        return Pin(question.run, scope, snapshot, digest, self._clock.now(), channel=question.channel, asked=asked)
 
-    def _from_channel(self, run: RunKey, scope: Scope, channel: str) -> Pin:
+    def _from_channel(self, question: _Question) -> Pin:
+        scope, channel = question.scope, question.channel
         now = self._resolver.channel(scope, channel)
         if now.stale:
             raise StoreUnavailable("the store does not answer", where=f"channel {channel!r} of {scope}")
-        found = now.channel
-        return Pin(
-            run, scope, found.snapshot, found.digest, self._clock.now(), channel=channel, revision=found.revision
-        )
+        found, at = now.channel, self._clock.now()
+        return Pin(question.run, scope, found.snapshot, found.digest, at, channel=channel, revision=found.revision)
 
     def _advance(self, target: Pin) -> Pin:
         try:
@@ -162,32 +218,29 @@ class Pinner:
                 raise
             return held
 
-    def _fail_static(
-        self, run: RunKey, scope: Scope, proposal: Proposal, channel: str, unavailable: StoreUnavailable
-    ) -> Pin:
+    def _fail_static(self, question: _Question, unavailable: StoreUnavailable) -> Pin:
         try:
-            proposed = self._proposed(run, scope, proposal, channel)
+            found = self._recalled(question) if question.follows else self._proposed(question)
         except StoreUnavailable:
-            proposed = None
-        if proposed is None or self._resolver.known_barred(proposed.snapshot):
+            found = None
+        if found is None or self._resolver.known_barred(found.snapshot):
             raise ConfigUnavailable(
-                f"no snapshot of {scope} can be decided for this run: the ledger does not answer",
-                where=str(run),
+                f"no snapshot of {question.scope} can be decided for this run: the ledger does not answer",
+                where=str(question.run),
                 fix="let the engine retry the task; `runpin doctor` says which backend is away",
             ) from unavailable
-        pin = replace(proposed, confirmed=False)
-        self._remember(pin)
+        pin = replace(found, confirmed=False)
+        self._notes.remember(pin)
         return pin
 
     def _unconfirmed(self, known: Pin | None) -> Pin | None:
         return known if known is not None and not known.confirmed else None
 
-    def _remember(self, pin: Pin) -> None:
-        self._cache.remember("pin", _note_key(pin.run, pin.scope), _write(pin))
-
-    def _recall(self, run: RunKey, scope: Scope) -> Pin | None:
-        note = self._cache.recall("pin", _note_key(run, scope))
-        return None if note is None else _read(note, run, scope)
+    def _recalled(self, question: _Question) -> Pin | None:
+        # Only the nearest: it may have switched where this host did not see it, and then an earlier one misleads.
+        nearest = question.ancestry.runs[0] if question.ancestry.runs else question.ancestry.group
+        held = None if nearest is None else self._notes.recall(nearest, question.scope)
+        return None if held is None else self._as_own(question, held)
 
 
 def _agree(decided: Pin, unconfirmed: Pin | None) -> None:
@@ -208,38 +261,4 @@ def _foreign(snapshot: SnapshotId, scope: Scope) -> UnknownSnapshot:
         f"{snapshot} is not a snapshot of {scope}",
         where="the run's parameters, key 'runpin'",
         fix=f"choose one that `runpin history {scope.application} --environment {scope.environment}` lists",
-    )
-
-
-def _note_key(run: RunKey, scope: Scope) -> str:
-    return f"{run.digest}/{scope}"
-
-
-def _write(pin: Pin) -> bytes:
-    note = {
-        "snapshot": str(pin.snapshot),
-        "digest": pin.digest,
-        "at": pin.at.isoformat(),
-        "epoch": pin.epoch,
-        "channel": pin.channel,
-        "revision": pin.revision,
-        "asked": str(pin.asked),
-        "confirmed": pin.confirmed,
-    }
-    return json.dumps(note, sort_keys=True).encode()
-
-
-def _read(note: bytes, run: RunKey, scope: Scope) -> Pin:
-    content = json.loads(note)
-    return Pin(
-        run=run,
-        scope=scope,
-        snapshot=SnapshotId.parse(content["snapshot"]),
-        digest=as_digest(content["digest"]),
-        at=datetime.fromisoformat(content["at"]),
-        epoch=content["epoch"],
-        channel=content["channel"],
-        revision=content["revision"],
-        asked=Asked(content["asked"]),
-        confirmed=content["confirmed"],
     )

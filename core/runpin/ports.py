@@ -25,6 +25,7 @@ from runpin.model import (
     Snapshot,
     SnapshotId,
 )
+from runpin.reactions import Reaction, ReactionKey
 
 
 class Clock(Protocol):
@@ -195,6 +196,35 @@ class Quarantine(Protocol):
 
     def barred(self, environment: str) -> frozenset[SnapshotId]:
         """Return the snapshots barred in *environment*."""
+        ...
+
+
+class Reactions(Protocol):
+    """A write-once register per (key, revision): what followed from a channel's move, and how it ended."""
+
+    def newest(self, key: ReactionKey) -> Reaction | None:
+        """Return the reaction to the highest revision that is recorded for *key*."""
+        ...
+
+    def begin(self, reaction: Reaction) -> Reaction:
+        """
+        Record *reaction* unless there is one to this revision, and return what is recorded.
+
+        A repeated call after an unknown outcome is safe: it is the same conditional transaction.
+
+        Raises:
+            StoreUnavailable
+        """
+        ...
+
+    def end(self, reaction: Reaction, outcome: str) -> Reaction:
+        """
+        Record how *reaction* ended unless that is recorded, and return what is recorded.
+
+        Raises:
+            NotFound: it was never begun.
+            StoreUnavailable
+        """
         ...
 
 

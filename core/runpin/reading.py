@@ -8,19 +8,21 @@ Engine adapters build a `PinnedRun` for the run they are in and make it current.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from runpin.errors import ModelRejected, NoRun, UnknownDocument
+from runpin.ancestry import ALONE, Ancestry
+from runpin.errors import NoRun, UnknownDocument
 from runpin.model import STABLE, Behavior, Pin, RunKey, Scope, Snapshot, check_name
+from runpin.modelling import as_model
 from runpin.proposing import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pydantic import BaseModel
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from runpin.resolving import Resolver
 
     Model = TypeVar("Model", bound=BaseModel)
+
+_log = logging.getLogger("runpin.reading")
 
 _current: ContextVar[PinnedRun | None] = ContextVar("runpin_current_run", default=None)
 
@@ -40,9 +44,11 @@ class PinnedRun:
 
     An instance lives as long as one attempt of one task; it sees each application's pin once and repeats it from
     memory. Nothing but `safe_point` changes what it answers.
+
+    `on_pin` is told each pin when this process sees it first, and each switch; its errors are logged, not raised.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by keyword, and only the assembly calls it
         self,
         key: RunKey,
         *,
@@ -53,6 +59,8 @@ class PinnedRun:
         proposal: Proposal | None = None,
         behavior: Behavior = Behavior.PINNED,
         channel: str = STABLE,
+        ancestry: Ancestry = ALONE,
+        on_pin: Callable[[Pin], None] | None = None,
     ) -> None:
         self.key = key
         self._pinner = pinner
@@ -62,6 +70,8 @@ class PinnedRun:
         self._proposal = proposal or Proposal()
         self._behavior = behavior
         self._channel = channel
+        self._ancestry = ancestry
+        self._on_pin = on_pin
         self._pins: dict[str, Pin] = {}
         self._snapshots: dict[str, Snapshot] = {}
         # Two levels and no tuple to build: reading again is what tasks do in loops.
@@ -94,13 +104,19 @@ class PinnedRun:
         held = self._pins.get(application)
         if held is None:
             scope = Scope(application, self._environment, self._tenant)
-            held = self._pinner.pin(self.key, scope, self._proposal, self._channel)
+            held = self._pinner.pin(self.key, scope, self._proposal, self._channel, self._ancestry)
             self._pins[application] = held
+            self._tell(held)
         return held
+
+    def body(self, path: str) -> bytes:
+        """Return the pinned document *path* as canonical JSON, as it is stored and hashed."""
+        application, name = split_path(path)
+        return self._resolver.body(self.snapshot(application), name)
 
     def warm(self, application: str) -> None:
         """Bring every document of the run's snapshot onto this host's disk."""
-        self._resolver.warm(self._snapshot(application))
+        self._resolver.warm(self.snapshot(application))
 
     @property
     def pins(self) -> Mapping[str, Pin]:
@@ -115,7 +131,7 @@ class PinnedRun:
         Values read before keep their meaning; call `get_config` again to see the new ones.
         """
         if self._behavior is Behavior.AUTO_UPGRADE:
-            for application, pin in self._pins.items():
+            for application, pin in self.pins.items():
                 switched = self._pinner.switch(pin)
                 if switched.epoch != pin.epoch:
                     self._forget(application, switched)
@@ -131,17 +147,18 @@ class PinnedRun:
             _current.reset(token)
 
     def _first_read(self, path: str, model: type[BaseModel] | None) -> Any:
-        application, name = _split(path)
-        snapshot = self._snapshot(application)
+        application, name = split_path(path)
+        snapshot = self.snapshot(application)
         value = self._resolver.document(snapshot, name)
         if model is None:
             self._read[path] = value
             return value
-        typed = _typed(value, model, f"{path} of {snapshot.id}")
+        typed = as_model(value, model, f"{path} of {snapshot.id}")
         self._typed.setdefault(model, {})[path] = typed
         return typed
 
-    def _snapshot(self, application: str) -> Snapshot:
+    def snapshot(self, application: str) -> Snapshot:
+        """Return the snapshot that the run is pinned to: its id, and the digest of each of its documents."""
         held = self._snapshots.get(application)
         if held is None:
             pin = self.pin(application)
@@ -149,8 +166,17 @@ class PinnedRun:
             self._snapshots[application] = held
         return held
 
+    def _tell(self, pin: Pin) -> None:
+        if self._on_pin is None:
+            return
+        try:
+            self._on_pin(pin)
+        except Exception:  # noqa: BLE001 - whoever shows the pin must not keep the run from its configuration
+            _log.warning("the pin of %s cannot be shown in the engine", pin.scope, exc_info=True)
+
     def _forget(self, application: str, switched: Pin) -> None:
         self._pins[application] = switched
+        self._tell(switched)
         self._snapshots.pop(application, None)
         for read in (self._read, *self._typed.values()):
             for path in [path for path in read if path.startswith(f"{application}/")]:
@@ -197,60 +223,14 @@ def safe_point() -> Mapping[str, Pin]:
     return current_run().safe_point()
 
 
-def _split(path: str) -> tuple[str, str]:
+def split_path(path: str) -> tuple[str, str]:
+    """
+    Return the application and the name of the document *path*, `"application/document"`.
+
+    Raises:
+        UnknownDocument: it cannot be one.
+    """
     application, slash, name = path.partition("/")
     if not slash:
         raise UnknownDocument(f"{path[:80]!r} names no document", fix='write "application/document": "payments/etl"')
     return check_name("application", application, UnknownDocument), check_name("document", name, UnknownDocument)
-
-
-def _typed(value: Mapping[str, Any], model: type[BaseModel], where: str) -> BaseModel:
-    from pydantic import ValidationError
-
-    try:
-        return _frozen(model).model_validate(value)
-    except ValidationError as error:
-        # The error and its context hold the values; they must not travel with ours.
-        problems = [_problem(line) for line in error.errors(include_url=False, include_input=False)]
-    raise ModelRejected(
-        f"{model.__name__} does not accept the document: " + "; ".join(problems),
-        where=where,
-        fix="change the document in Git and publish it, or the model; a JSON Schema finds this before publishing",
-    )
-
-
-def _problem(line: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in line["loc"]) or "the document"
-    # The text of these two is written by the model's own validators and may quote the value.
-    own = line["type"] in {"value_error", "assertion_error"}
-    return f"{place}: {'refused by a validator of the model' if own else line['msg']}"
-
-
-@cache
-def _frozen(model: type[BaseModel]) -> type[BaseModel]:
-    if model.model_config.get("frozen"):
-        return model
-    from pydantic import ConfigDict
-
-    body = {
-        "__module__": model.__module__,
-        "__qualname__": model.__qualname__,
-        "__doc__": model.__doc__,
-        "model_config": ConfigDict(frozen=True),
-        "__reduce__": _reduce_frozen,
-    }
-    metaclass: Any = type(model)
-    frozen: type[BaseModel] = metaclass(model.__name__, (model,), body)
-    return frozen
-
-
-def _reduce_frozen(self: BaseModel) -> tuple[Any, ...]:
-    # The frozen subclass has no name that could be imported, so pickles go by the user's own class.
-    return _thaw_frozen, (type(self).__mro__[1], self.__getstate__())
-
-
-def _thaw_frozen(model: type[BaseModel], state: dict[Any, Any]) -> BaseModel:
-    kind = _frozen(model)
-    instance = kind.__new__(kind)
-    instance.__setstate__(state)
-    return instance

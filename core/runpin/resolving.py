@@ -123,13 +123,7 @@ class Resolver:
             UnknownDocument: the snapshot has none of this name.
             StoreCorrupt, StoreUnavailable
         """
-        digest = snapshot.documents.get(name)
-        if digest is None:
-            raise UnknownDocument(
-                f"{snapshot.scope} has no document {name!r}",
-                where=str(snapshot.id),
-                fix=f"it has: {', '.join(snapshot.documents) or 'none'}",
-            )
+        digest = _named(snapshot, name)
         held = self._documents.get(digest)
         if held is None:
             held = freeze(thaw(self._object(digest)))
@@ -137,6 +131,15 @@ class Resolver:
                 self._documents.pop(next(iter(self._documents)), None)
             self._documents[digest] = held
         return held
+
+    def body(self, snapshot: Snapshot, name: str) -> bytes:
+        """
+        Return the canonical JSON of one document of *snapshot*, as it is stored and hashed.
+
+        Raises:
+            UnknownDocument, StoreCorrupt, StoreUnavailable
+        """
+        return self._object(_named(snapshot, name))
 
     def warm(self, snapshot: Snapshot) -> None:
         """Bring every document of *snapshot* onto this host's disk."""
@@ -159,6 +162,17 @@ class Resolver:
             )
         channel, written = _read(note, scope, name)
         return Resolution(channel, stale=True, age=max(self._clock.now() - written, timedelta(0)))
+
+
+def _named(snapshot: Snapshot, name: str) -> Digest:
+    digest = snapshot.documents.get(name)
+    if digest is None:
+        raise UnknownDocument(
+            f"{snapshot.scope} has no document {name!r}",
+            where=str(snapshot.id),
+            fix=f"it has: {', '.join(snapshot.documents) or 'none'}",
+        )
+    return digest
 
 
 def _channel_key(scope: Scope, name: str) -> str:

@@ -20,32 +20,42 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from runpin import pinning
+from runpin.ancestry import ALONE, Ancestry
 from runpin.errors import ConfigUnavailable, PinConflict, StoreUnavailable
 from runpin.model import STABLE, Asked, Behavior, Pin, RunKey, Scope, SnapshotId
 from runpin.pinning import Pinner
 from runpin.proposing import Proposal
+from runpin.resolving import Resolver
 from world import SCOPE, Host, World, run_key
+
+
+def _standing(resolver: Resolver, run: RunKey, scope: Scope, channel: str) -> Pin:
+    found = resolver.channel(scope, channel).channel
+    return Pin(run, scope, found.snapshot, found.digest, found.moved_at)
 
 
 class Forgetful(Pinner):
     """A seeded bug: every process follows the channel, and nothing is recorded."""
 
-    def pin(self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE) -> Pin:
+    def pin(
+        self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE, ancestry: Ancestry = ALONE
+    ) -> Pin:
         """Return where the channel stands."""
-        del proposal
-        return self._from_channel(run, scope, channel)
+        del proposal, ancestry
+        return _standing(self._resolver, run, scope, channel)
 
 
 class Guessing(Pinner):
     """A seeded bug: without a ledger the channel's last known state is taken, and nothing is remembered."""
 
-    def pin(self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE) -> Pin:
+    def pin(
+        self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE, ancestry: Ancestry = ALONE
+    ) -> Pin:
         """Return the pin, or a guess."""
         try:
-            return super().pin(run, scope, proposal, channel)
+            return super().pin(run, scope, proposal, channel, ancestry)
         except ConfigUnavailable:
-            found = self._resolver.channel(scope, channel).channel
-            return Pin(run, scope, found.snapshot, found.digest, self._clock.now())
+            return _standing(self._resolver, run, scope, channel)
 
 
 class Agreeable(Pinner):
@@ -216,4 +226,4 @@ def test_a_protocol_that_forgets_the_outage_is_caught() -> None:
 
 def test_the_bugs_replace_what_the_protocol_has() -> None:
     """A renamed method would turn a seeded bug into the correct protocol."""
-    assert {"pin", "_unconfirmed", "_from_channel"} <= set(vars(pinning.Pinner))
+    assert {"pin", "_unconfirmed"} <= set(vars(pinning.Pinner))

@@ -13,11 +13,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FLOOR = frozenset({"model", "errors", "ports", "canonical", "failpoints"})
+FLOOR = frozenset({"model", "reactions", "errors", "ports", "canonical", "failpoints"})
 STAGES = frozenset(
     {"compiling", "parsing", "validation", "policy", "publishing", "rollout", "analysis"}
     | {
+        "ancestry",
         "comparing",
+        "handing_over",
+        "modelling",
+        "reacting",
+        "remembering",
         "rolling_back",
         "watching",
         "resolving",
@@ -30,7 +35,7 @@ STAGES = frozenset(
     }
 )
 ADAPTERS = frozenset({"clock", "database", "sources", "stores", "ledgers", "gates", "probes"})
-EDGE = frozenset({"__init__", "__main__", "settings", "assembly", "cli"})
+EDGE = frozenset({"__init__", "__main__", "settings", "assembly", "hosting", "cli"})
 TESTING = frozenset({"testing"})
 PLACED = FLOOR | STAGES | ADAPTERS | EDGE | TESTING
 
@@ -40,7 +45,9 @@ TESTING_LIBRARIES = frozenset({"pytest"})
 NEVER_IN_CORE = frozenset({"airflow", "dagster", "azure", "boto3", "botocore"})
 
 PLUGIN_SURFACE = frozenset(
-    {"runpin"} | {f"runpin.{name}" for name in ("assembly", "errors", "model", "pinning", "proposing", "settings")}
+    {"runpin"}
+    | {f"runpin.{name}" for name in ("ancestry", "assembly", "errors", "handing_over", "hosting", "model", "pinning")}
+    | {f"runpin.{name}" for name in ("proposing", "reacting", "reactions", "reading", "settings")}
 )
 NEVER_IN_PLUGIN = frozenset({"sqlalchemy", "alembic"})
 

@@ -1,7 +1,7 @@
 """
 For people who write adapters: in-memory doubles, and the contract that every adapter has to keep.
 
-    from runpin.testing import FixedClock, MemoryLedger, MemoryStore
+    from runpin.testing import FixedClock, MemoryLedger, MemoryReactions, MemoryStore
     from runpin.testing.contracts import LedgerContract, StoreContract
 
 The contracts need pytest. `pytest.register_assert_rewrite("runpin.testing.contracts")` in a conftest.py makes their
@@ -11,5 +11,6 @@ failures say more.
 from __future__ import annotations
 
 from runpin.testing.memory import FixedClock, MemoryLedger, MemoryStore
+from runpin.testing.memory_reactions import MemoryReactions
 
-__all__ = ["FixedClock", "MemoryLedger", "MemoryStore"]
+__all__ = ["FixedClock", "MemoryLedger", "MemoryReactions", "MemoryStore"]
