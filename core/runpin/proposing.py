@@ -26,7 +26,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from runpin.errors import InvalidProposal, RunpinError
-from runpin.model import Asked, Pin, SnapshotId
+from runpin.model import Asked, Behavior, Pin, SnapshotId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,6 +117,45 @@ def complete(proposal: Proposal, run_id: str, present: Mapping[str, SnapshotId])
         run=run_id,
         incarnation=proposal.incarnation or secrets.token_hex(8),
     )
+
+
+def choose(proposal: Proposal, text: str) -> Proposal:
+    """
+    Return *proposal* with the snapshots that *text* names as Overrides.
+
+    Args:
+        proposal: what the run carries otherwise.
+        text: snapshot ids, separated by commas or blanks, for engines that let people write text into a run.
+
+    Raises:
+        InvalidProposal: *text* holds something else, or two snapshots of one application.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise _unreadable(f"it is longer than {LONGEST_TEXT} characters")
+    named = text.replace(",", " ").split()
+    chosen = _read_pins({word.partition(".")[0]: word for word in named})
+    if len(chosen) != len(set(named)):
+        raise _unreadable("it names two snapshots of one application")
+    return replace(
+        proposal, pins={**proposal.pins, **chosen}, by={**proposal.by, **dict.fromkeys(chosen, Asked.OVERRIDE)}
+    )
+
+
+def read_behavior(word: str) -> Behavior:
+    """
+    Return the behaviour that a job declares as text; none is `PINNED`.
+
+    Raises:
+        InvalidProposal: there is no such behaviour.
+    """
+    try:
+        return Behavior(word or Behavior.PINNED)
+    except ValueError:
+        raise InvalidProposal(
+            f"{word[:40]!r} is not a behaviour of a run",
+            where="what the job declares",
+            fix=f"declare {' or '.join(Behavior)}, or nothing",
+        ) from None
 
 
 def inherit(pins: Iterable[Pin]) -> dict[str, Any]:

@@ -1,0 +1,115 @@
+"""
+The run coordinator: proposes a snapshot when a run is submitted, so that its tag is there before its first step.
+
+It works in the web server and in the daemon, where an error would fail the run or stop the queue.
+So it asks an in-memory view of the channels, and whatever happens, it never raises; see `runpin.hosting`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import dagster as dg  # noqa: TID253 - only a Dagster instance imports this module
+
+from dagster_runpin import tags
+from runpin.assembly import Runpin
+from runpin.hosting import Proposer, Shield
+from runpin.proposing import choose, read_proposal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dagster import DagsterRun, SubmitRunContext
+
+    from runpin.model import SnapshotId
+    from runpin.proposing import Proposal
+
+PATIENCE = 1.0
+"""Seconds that a process waits, once, for its first look at the channels."""
+
+
+class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
+    """
+    Dagster's queue, with a proposal for every run that enters it.
+
+    In `dagster.yaml`:
+
+        run_coordinator:
+          module: dagster_runpin
+          class: PinningRunCoordinator
+          config:
+            runpin: {environment: prod, applications: payments}   # what is left out comes from RUNPIN_*
+            max_concurrent_runs: 25                               # and all that QueuedRunCoordinator takes
+
+    The package has to be installed where the web server, the daemon and the code locations run.
+    """
+
+    def __init__(self, runpin: Mapping[str, Any] | None = None, **queue: Any) -> None:
+        super().__init__(**queue)
+        self._settings = dict(runpin or {})
+        self._core: Runpin | None = None
+        self._proposer = Proposer(self._open)
+        self._shield = Shield(logging.getLogger("dagster_runpin"))
+        self._shield.call(self._proposer.start, PATIENCE)
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """Return the fields of Dagster's own queue, and ours."""
+        names = ("environment", "tenant", "channel", "deployment", "store", "applications")
+        fields = {name: dg.Field(dg.StringSource, is_required=False) for name in names}
+        own = dg.Field(fields, is_required=False, description="settings of runpin, RUNPIN_* by default")
+        queue: Any = super().config_type()
+        return {**queue, "runpin": own}
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
+        """Build the coordinator that `dagster.yaml` describes."""
+        return cls(inst_data=inst_data, **config_value)
+
+    def submit_run(self, context: SubmitRunContext) -> DagsterRun:
+        """Propose to the run, and put it into the queue."""
+        self._shield.call(self._propose, context.dagster_run)
+        return super().submit_run(context)
+
+    def dispose(self) -> None:
+        """End the thread that looks at the channels."""
+        if self._core is not None:
+            self._shield.call(self._core.close)
+        super().dispose()
+
+    def _open(self) -> Runpin:
+        self._core = Runpin.open(**self._settings)
+        return self._core
+
+    def _propose(self, run: DagsterRun) -> None:
+        if run.status is not dg.DagsterRunStatus.NOT_STARTED:
+            return
+        proposal = self._proposer.propose(run.tags.get(tags.CARRIED), run.run_id, tags.declared(run.tags))
+        if proposal is None:
+            return
+        kin = self._kin(run)
+        if kin is not None:
+            proposal = replace(proposal, pins={**proposal.pins, **_proposed_to(kin, proposal)})
+        chosen = choose(proposal, run.tags.get(tags.OVERRIDE, ""))
+        shown = {tags.label(name): str(snapshot) for name, snapshot in chosen.pins.items()}
+        carried = json.dumps(proposal.as_json(), sort_keys=True)
+        self._instance.add_run_tags(run.run_id, {**shown, tags.CARRIED: carried})
+
+    def _kin(self, run: DagsterRun) -> DagsterRun | None:
+        """Return a run that *run* will agree with, so that it shows the same from the start."""
+        if run.parent_run_id is not None:
+            return self._instance.get_run_by_id(run.parent_run_id)
+        backfill = run.tags.get(tags.BACKFILL)
+        if backfill is None:
+            return None
+        first = self._instance.get_runs(dg.RunsFilter(tags={tags.BACKFILL: backfill}), limit=1, ascending=True)
+        return next((each for each in first if each.run_id != run.run_id), None)
+
+
+def _proposed_to(kin: DagsterRun, proposal: Proposal) -> dict[str, SnapshotId]:
+    """Return what *kin* shows of the applications in *proposal*, where runpin wrote it."""
+    theirs = read_proposal(kin.tags.get(tags.CARRIED), kin.run_id).pins
+    return {name: theirs[name] for name in proposal.pins if name in theirs}

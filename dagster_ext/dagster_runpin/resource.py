@@ -1,0 +1,150 @@
+"""The resource: pinned configuration inside assets and ops."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import dagster as dg  # noqa: TID253 - a code location imports this on top of Dagster
+from pydantic import Field, PrivateAttr
+
+from dagster_runpin.materializing import MaterializationNotes
+from dagster_runpin.runs import run_of
+from runpin.assembly import Runpin
+from runpin.errors import NoRun
+from runpin.handing_over import KEY, hand_over
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import BaseModel
+
+    from runpin.model import Pin, SnapshotId
+    from runpin.reading import PinnedRun
+
+    Model = TypeVar("Model", bound=BaseModel)
+
+
+class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """
+    Reads configuration that stays the same for a whole run.
+
+        @dg.asset
+        def payments(runpin: RunpinResource) -> None:
+            etl = runpin.config("payments/etl", model=PaymentsEtl)
+
+    The first read of a run decides, and every step, retry and re-execution of it gets the same answer. What is left
+    out here comes from the `RUNPIN_*` settings.
+    """
+
+    environment: str | None = Field(default=None, description="deployment target, for example prod")
+    tenant: str | None = Field(default=None, description="tenant whose snapshots are read")
+    channel: str | None = Field(default=None, description="channel that new runs follow, `stable` by default")
+    deployment: str | None = Field(default=None, description="name of this Dagster installation, part of every run key")
+    store: str | None = Field(
+        default=None, description="SQLAlchemy URL of the store; holds credentials, so give it as an EnvVar"
+    )
+
+    _run: PinnedRun | None = PrivateAttr(default=None)
+    _notes: MaterializationNotes = PrivateAttr(default_factory=MaterializationNotes)
+
+    @property
+    def core(self) -> Runpin:
+        """The wired core; one for each process and set of values."""
+        names = ("environment", "tenant", "channel", "deployment", "store")
+        return _core(tuple((name, value) for name in names if (value := getattr(self, name)) is not None))
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RunpinResource]:
+        """Find out which run this is, and let `runpin.get_config` answer for it too."""
+        if context.run is None:  # a sensor, a schedule, or a test that calls an asset directly
+            yield self
+            return
+        self._run = run_of(context.run, _instance(context), self.core)
+        active = self._run.active()
+        active.__enter__()
+        try:
+            yield self
+        finally:
+            with suppress(ValueError):  # Dagster may tear down in another context than it set up in
+                active.__exit__(None, None, None)
+
+    @property
+    def run(self) -> PinnedRun:
+        """
+        The run that the resource was made for.
+
+        Raises:
+            NoRun: it was made outside of a run.
+        """
+        if self._run is None:
+            raise NoRun(
+                "configuration belongs to a run, and this resource was made outside of one",
+                fix="read it in an asset or op; in a test use dagster_runpin.testing.fixed_config",
+            )
+        return self._run
+
+    @overload
+    def config(self, path: str) -> Mapping[str, Any]: ...
+
+    @overload
+    def config(self, path: str, model: type[Model]) -> Model: ...
+
+    def config(self, path: str, model: type[BaseModel] | None = None) -> Any:
+        """
+        Return the configuration document *path* that this run is pinned to.
+
+        Materialisations of the assets that are being computed get its id and digest as metadata.
+
+        Args:
+            path: `"application/document"`, for example `"payments/etl"`.
+            model: a pydantic model; the answer is a frozen instance of it. Without one it is a read-only mapping.
+
+        Raises:
+            RunpinError: see `runpin.errors`; those with `retryable` set are worth a retry of the step.
+        """
+        run = self.run
+        value = run.get_config(path) if model is None else run.get_config(path, model)
+        self._notes.note(run, path)
+        return value
+
+    def pin(self, application: str) -> Pin:
+        """Return the run's pin of *application*, deciding it on the first call."""
+        return self.run.pin(application)
+
+    def snapshot(self, application: str) -> SnapshotId:
+        """Return the id of the snapshot of *application* that this run is pinned to."""
+        return self.pin(application).snapshot
+
+    def safe_point(self) -> Mapping[str, Pin]:
+        """
+        Declare that the run may change its configuration here, and return its pins after that.
+
+        Only runs whose job has the tag `runpin.behavior: AUTO_UPGRADE` switch. The switch is on record, in the tags
+        and in the event log. Call `config` again to see new values.
+        """
+        return self.run.safe_point()
+
+    def pipes_extras(self, *paths: str) -> dict[str, Any]:
+        """
+        Return the documents *paths* for a process that is started through Dagster Pipes.
+
+            client.run(command, context=context, extras=runpin.pipes_extras("payments/etl"))
+
+        The other side reads them with `take_over(pipes.get_extra("runpin"))` from `runpin.handing_over`.
+        """
+        for path in paths:
+            self._notes.note(self.run, path)
+        return {KEY: hand_over(self.run, paths)}
+
+
+@cache
+def _core(given: tuple[tuple[str, str], ...]) -> Runpin:
+    return Runpin.open(**dict(given))
+
+
+def _instance(context: dg.InitResourceContext) -> dg.DagsterInstance:
+    if context.instance is None:
+        raise NoRun("Dagster gives this resource no instance, so its run cannot be known")
+    return context.instance
