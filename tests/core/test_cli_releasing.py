@@ -48,7 +48,7 @@ def test_publish_shows_the_plan_and_what_came_of_it(cli: CommandLine) -> None:
     cli.commit({})
     second = cli.ok("publish", "-e", "prod", "-r", cli.config).out
 
-    assert "payments.prod   +etl        nothing" in first
+    assert "payments.prod   +etl +fees   nothing" in first
     assert "+extra ~etl" in second
     assert "+weekly -daily" in second
     assert f"{cli.present()}   revision 2" in second
