@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runpin.ancestry import Ancestry
+    from runpin.checking import Check
     from runpin.database.engine import Database
     from runpin.ledgers.sql import SqlLedger
     from runpin.model import Pin, RunKey
     from runpin.ports import Clock, Source
     from runpin.proposing import Proposal
     from runpin.reacting import Reactor
+    from runpin.sandbox import Sandbox
     from runpin.settings import Settings
     from runpin.stores.disk import DiskCache
     from runpin.stores.sql import SqlStore
@@ -99,6 +101,20 @@ class Runpin:
         return Reactor(SqlReactions(self.database), self.resolver, self.ledger, self.clock)
 
     @cached_property
+    def sandbox(self) -> Sandbox:
+        """The child process that reads what people wrote."""
+        from runpin.sandbox import Sandbox
+
+        return Sandbox(self.clock)
+
+    @cached_property
+    def check(self) -> Check:
+        """Compiles and checks a commit, in the sandbox."""
+        from runpin.checking import check_in
+
+        return check_in(self.sandbox)
+
+    @cached_property
     def watch(self) -> ChannelWatch:
         """The in-memory view of the channels, for threads that must not wait."""
         return ChannelWatch(
@@ -158,9 +174,11 @@ class Runpin:
         )
 
     def close(self) -> None:
-        """End the background thread and the connections of this process."""
+        """End the background thread, the child process and the connections of this process."""
         if "watch" in self.__dict__:
             self.watch.stop()
+        if "sandbox" in self.__dict__:
+            self.sandbox.close()
         if "database" in self.__dict__:
             self.database.close()
 

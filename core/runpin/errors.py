@@ -12,7 +12,8 @@ Every error runpin raises on purpose, as one tree.
     - ManifestError
     - ParseError                  a document is not acceptable YAML, JSON or TOML
     - OverlayError
-    - ValidationFailed            a document does not fit its schema; holds the findings
+    - ValidationFailed            a document does not fit its schema, or a gate denies it; holds the findings
+    - CheckFailed                 a check crashed, hung or used more than it may, which denies what it looked at
   + NotFound
     - UnknownApplication
     - UnknownEnvironment
@@ -41,8 +42,8 @@ None of them ever holds a configuration value: values may be secrets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from runpin.model import Finding
@@ -77,6 +78,10 @@ class RunpinError(Exception):
             lines.append(f"  fix:   {self.fix}")
         return "\n".join(lines)
 
+    def as_json(self) -> dict[str, str | None]:
+        """Return the error as JSON values, for `rebuilt` in another process; what subclasses add is left out."""
+        return {"kind": type(self).__name__, "what": self.what, "where": self.where, "fix": self.fix}
+
     def __reduce__(self) -> tuple[object, ...]:
         # Engines carry exceptions across processes; keyword-only arguments need help to be unpickled.
         return (_rebuild, (type(self), self.args, self.__dict__))
@@ -87,6 +92,24 @@ def _rebuild(kind: type[RunpinError], args: tuple[object, ...], state: dict[str,
     error.args = args
     error.__dict__.update(state)
     return error
+
+
+def rebuilt(content: Mapping[str, Any]) -> RunpinError:
+    """Return the error that `RunpinError.as_json` described; one of an unknown kind becomes the nearest known."""
+    kind = _kinds(RunpinError).get(str(content.get("kind")), RunpinError)
+    what, where, fix = (content.get(key) for key in ("what", "where", "fix"))
+    error = kind.__new__(kind, what)
+    RunpinError.__init__(
+        error, str(what), where=None if where is None else str(where), fix=None if fix is None else str(fix)
+    )
+    return error
+
+
+def _kinds(root: type[RunpinError]) -> dict[str, type[RunpinError]]:
+    found = {root.__name__: root}
+    for below in root.__subclasses__():
+        found |= _kinds(below)
+    return found
 
 
 class SettingsError(RunpinError):
@@ -149,6 +172,10 @@ class ValidationFailed(InvalidConfig):
 
     def __str__(self) -> str:
         return "\n".join([super().__str__(), *(f"  - {finding}" for finding in self.findings)])
+
+
+class CheckFailed(InvalidConfig):
+    """A check crashed, hung or used more than it may; what it looked at is refused."""
 
 
 class NotFound(RunpinError):

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from runpin.canonical import snapshot_of
-from runpin.compiling import compile_environment, read_repository
-from runpin.errors import HistoryRewritten, SnapshotQuarantined, StoreCorrupt, UnknownChannel, ValidationFailed
+from runpin.checking import check as check_here
+from runpin.errors import HistoryRewritten, SnapshotQuarantined, StoreCorrupt, UnknownChannel
 from runpin.failpoints import failpoint
 from runpin.model import STABLE, Channel, Commit, Document, Scope, Snapshot, SnapshotId
 from runpin.ports import ChannelStore, History, SnapshotStore
-from runpin.validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from runpin.checking import Check
     from runpin.model import Digest, Finding
     from runpin.ports import Gate, Source
 
@@ -62,6 +62,7 @@ class Plan:
     channel: str
     scopes: tuple[ScopePlan, ...]
     findings: tuple[Finding, ...] = field(default=())
+    """What was found that does not deny."""
 
     @property
     def moves(self) -> bool:
@@ -79,7 +80,7 @@ class Published:
     moved: bool
 
 
-def plan(
+def plan(  # noqa: PLR0913 - by keyword, one thing each
     source: Source,
     commit: Commit,
     environment: str,
@@ -88,6 +89,7 @@ def plan(
     applications: Iterable[str] = (),
     channel: str = STABLE,
     gates: Sequence[Gate] = (),
+    check: Check = check_here,
     accept_rewrite: bool = False,
 ) -> Plan:
     """
@@ -101,6 +103,7 @@ def plan(
         applications: the ones to publish; all of the manifest by default.
         channel: the channel that would move.
         gates: checks that every snapshot must pass.
+        check: who compiles and checks; a child process in everything but tests.
         accept_rewrite: publish even if *commit* does not descend from the last published one.
 
     Raises:
@@ -108,43 +111,13 @@ def plan(
         HistoryRewritten: *commit* does not descend from the commit that was published last.
         NotFound, SourceError, StoreError
     """
-    scopes = compile_checked(source, commit, environment, applications=applications, gates=gates)
+    checked = check(source, commit, [environment], applications=applications, gates=gates)[environment]
+    scopes = checked.must_pass()
     if not accept_rewrite:
         for scope in scopes:
             _must_descend(source, commit, scope, store)
     plans = tuple(_plan_scope(scope, documents, store, channel) for scope, documents in scopes.items())
-    return Plan(commit, environment, channel, plans)
-
-
-def compile_checked(
-    source: Source,
-    commit: Commit,
-    environment: str,
-    *,
-    applications: Iterable[str] = (),
-    gates: Sequence[Gate] = (),
-) -> dict[Scope, tuple[Document, ...]]:
-    """
-    Compile every scope of *environment* and check its documents against their schemas and the *gates*.
-
-    Raises:
-        InvalidConfig: including ValidationFailed, with every finding of every scope.
-        NotFound, SourceError
-    """
-    repository = read_repository(source, commit)
-    scopes: dict[Scope, tuple[Document, ...]] = {}
-    findings: list[Finding] = []
-    for scope, documents in compile_environment(repository, environment, applications=tuple(applications)):
-        scopes[scope] = documents
-        findings += validate(documents, repository.schemas(scope.application))
-        values = {document.name: document.value for document in documents}
-        for gate in gates:
-            findings += gate.check(scope, values)
-    # Tenants share most files, so one mistake is found once for each; people want to read it once.
-    unique = tuple(dict.fromkeys(finding for finding in findings if finding.severity == "error"))
-    if unique:
-        raise ValidationFailed(unique)
-    return scopes
+    return Plan(commit, environment, channel, plans, checked.findings)
 
 
 def publish(

@@ -18,6 +18,7 @@ STAGES = frozenset(
     {"compiling", "parsing", "validation", "policy", "publishing", "rollout", "analysis"}
     | {
         "ancestry",
+        "checking",
         "comparing",
         "handing_over",
         "modelling",
@@ -34,7 +35,7 @@ STAGES = frozenset(
         "drift",
     }
 )
-ADAPTERS = frozenset({"clock", "database", "sources", "stores", "ledgers", "gates", "probes"})
+ADAPTERS = frozenset({"clock", "database", "sandbox", "sources", "stores", "ledgers", "gates", "probes"})
 EDGE = frozenset({"__init__", "__main__", "settings", "assembly", "hosting", "cli"})
 TESTING = frozenset({"testing"})
 PLACED = FLOOR | STAGES | ADAPTERS | EDGE | TESTING
@@ -47,7 +48,7 @@ NEVER_IN_CORE = frozenset({"airflow", "dagster", "azure", "boto3", "botocore"})
 PLUGIN_SURFACE = frozenset(
     {"runpin"}
     | {f"runpin.{name}" for name in ("ancestry", "assembly", "errors", "handing_over", "hosting", "model", "pinning")}
-    | {f"runpin.{name}" for name in ("proposing", "reacting", "reactions", "reading", "settings")}
+    | {f"runpin.{name}" for name in ("proposing", "reacting", "reactions", "reading", "settings", "testing")}
 )
 NEVER_IN_PLUGIN = frozenset({"sqlalchemy", "alembic"})
 
@@ -120,7 +121,7 @@ def may_import(module: str) -> frozenset[str]:
     if module in ADAPTERS:
         return FLOOR | {module, "database"}
     if module in TESTING:
-        return FLOOR | TESTING
+        return FLOOR | STAGES | TESTING
     return PLACED - TESTING
 
 

@@ -40,8 +40,6 @@ def _cache(core: Runpin) -> Check:
 
 
 def _repository(core: Runpin, repository: str | None) -> Check:
-    from runpin.compiling import read_repository
-
     address = repository_at(core, repository)
     if address is None:
         return doubtful(
@@ -49,16 +47,17 @@ def _repository(core: Runpin, repository: str | None) -> Check:
         )
     try:
         source, commit = committed(core, address, None)
-        declared = read_repository(source, commit)
+        declared = core.check(source, commit, judge=False)
     except RunpinError as error:
         return failed("repository", error)
-    environment, applications = core.settings.environment, ", ".join(declared.applications)
-    if environment not in declared.environments:
+    environment = core.settings.environment
+    if environment not in declared:
         return doubtful(
             "repository",
             f"{commit.repository} declares no environment {environment!r}",
-            f"set RUNPIN_ENVIRONMENT to one of: {', '.join(declared.environments)}",
+            f"set RUNPIN_ENVIRONMENT to one of: {', '.join(declared)}",
         )
+    applications = ", ".join(dict.fromkeys(scope.application for scope in declared[environment].scopes))
     return fine("repository", f"{commit.repository}, {commit.sha[:12]} of {commit.ref}; {applications}")
 
 

@@ -119,11 +119,11 @@ def _side(core: Runpin, snapshot: Snapshot, repository: str | None) -> _Side:
 
 
 def _compile_again(core: Runpin, snapshot: Snapshot, commit: Commit, repository: str | None) -> Mapping[str, Document]:
-    from runpin.compiling import compile_scope, read_repository
-
-    source = core.source(repository or commit.repository)
-    again = read_repository(source, source.resolve(commit.sha))
-    return {document.name: document for document in compile_scope(again, snapshot.scope)}
+    source, scope = core.source(repository or commit.repository), snapshot.scope
+    again = core.check(
+        source, source.resolve(commit.sha), [scope.environment], applications=[scope.application], judge=False
+    )
+    return again[scope.environment].documents_of(scope)
 
 
 def _side_shape(side: _Side) -> Shape:

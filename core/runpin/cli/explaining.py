@@ -45,14 +45,14 @@ def explain(
 
     Reads the files as they are, committed or not; with --ref a commit.
     """
-    from runpin.compiling import compile_scope, read_repository
     from runpin.compiling import explain as follow
 
     application, name, keys = _parse(key)
     with opened(environment, tenant) as core:
         scope = Scope(application, core.settings.environment, core.settings.tenant)
         source, commit = readable(core, repository, ref)
-        documents = {each.name: each for each in compile_scope(read_repository(source, commit), scope)}
+        checked = core.check(source, commit, [scope.environment], applications=[application], judge=False)
+        documents = checked[scope.environment].documents_of(scope)
     if name not in documents:
         raise UnknownDocument(f"{application} has no document {name[:80]!r}", fix=advice(name, documents))
     found = follow(documents[name], keys)

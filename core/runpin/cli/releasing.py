@@ -62,6 +62,7 @@ def publish(  # noqa: PLR0913 - one parameter for each option
             core.store,
             applications=applications or (),
             channel=core.settings.channel,
+            check=core.check,
             accept_rewrite=accept_rewrite,
         )
         if not as_json:

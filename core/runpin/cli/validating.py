@@ -10,11 +10,12 @@ import typer
 from runpin.cli.options import AsJson, Ref, Repository, opened, readable
 from runpin.cli.printing import columns, complain, emit, heading, say
 from runpin.cli.shapes import Shape, commit_shape, commit_text, finding_shape, problem_shape
-from runpin.errors import InvalidConfig, ValidationFailed
+from runpin.errors import InvalidConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from runpin.checking import Check, Checked
     from runpin.model import Commit
     from runpin.ports import Source
 
@@ -46,7 +47,7 @@ def validate(
     """
     with opened() as core:
         source, commit = readable(core, repository, ref)
-        checked, findings = _check_all(source, commit, environments or ())
+        checked, findings = _check_all(core.check, source, commit, environments or ())
     if as_json:
         emit(
             {
@@ -62,14 +63,14 @@ def validate(
         raise typer.Exit(1)
 
 
-def _check_all(source: Source, commit: Commit, chosen: Sequence[str]) -> tuple[list[_Checked], list[Shape]]:
-    from runpin.compiling import read_repository
-
+def _check_all(
+    check: Check, source: Source, commit: Commit, chosen: Sequence[str]
+) -> tuple[list[_Checked], list[Shape]]:
     try:
-        declared = read_repository(source, commit).environments
+        report = check(source, commit, chosen)
     except InvalidConfig as error:
         return [], [{**problem_shape(error), "environments": []}]
-    checked = [_check(source, commit, environment) for environment in chosen or declared]
+    checked = [_summary(name, each) for name, each in report.items()]
     findings: dict[str, Shape] = {}
     for each in checked:
         for finding in each.findings:
@@ -79,16 +80,9 @@ def _check_all(source: Source, commit: Commit, chosen: Sequence[str]) -> tuple[l
     return checked, list(findings.values())
 
 
-def _check(source: Source, commit: Commit, environment: str) -> _Checked:
-    from runpin.publishing import compile_checked
-
-    try:
-        scopes = compile_checked(source, commit, environment)
-    except ValidationFailed as error:
-        return _Checked(environment, findings=tuple(finding_shape(finding) for finding in error.findings))
-    except InvalidConfig as error:
-        return _Checked(environment, findings=(problem_shape(error),))
-    return _Checked(environment, sum(len(documents) for documents in scopes.values()))
+def _summary(environment: str, checked: Checked) -> _Checked:
+    findings = (*map(problem_shape, checked.problems), *map(finding_shape, checked.findings))
+    return _Checked(environment, 0 if findings else sum(map(len, checked.scopes.values())), findings)
 
 
 def _print(commit: Commit, checked: Sequence[_Checked], findings: Sequence[Shape]) -> None:

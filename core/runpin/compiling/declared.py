@@ -6,7 +6,7 @@ Nothing is found by convention alone: a file that the manifest does not lead to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runpin.compiling.files import MANIFEST, check_overlays, expand
@@ -38,9 +38,17 @@ class Application:
     owner: str | None = None
 
 
+def _quietly(_: str) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A config repository at one commit: what its manifest declares, and which files there are."""
+    """
+    A config repository at one commit: what its manifest declares, and which files there are.
+
+    `looking_at` is told the path of each file before it is parsed or checked.
+    """
 
     source: Source = field(repr=False, compare=False)
     commit: Commit
@@ -48,6 +56,7 @@ class Repository:
     tenants: tuple[str, ...]
     applications: Mapping[str, Application]
     paths: frozenset[str] = field(repr=False)
+    looking_at: Callable[[str], None] = field(default=_quietly, repr=False, compare=False)
     _schemas: dict[str, Mapping[str, Parsed]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def application(self, name: str) -> Application:
@@ -71,7 +80,10 @@ class Repository:
         """
         if application not in self._schemas:
             declared = self.application(application).schemas
-            files = {path: parse(path, body) for path, body in sorted(self.read(declared.values()).items())}
+            files = {}
+            for path, body in sorted(self.read(declared.values()).items()):
+                self.looking_at(path)
+                files[path] = parse(path, body)
             self._schemas[application] = {document: files[path] for document, path in declared.items()}
         return self._schemas[application]
 
@@ -80,7 +92,7 @@ class Repository:
         return self.source.read(self.commit, sorted(set(paths)))
 
 
-def read_repository(source: Source, commit: Commit) -> Repository:
+def read_repository(source: Source, commit: Commit, looking_at: Callable[[str], None] = _quietly) -> Repository:
     """
     Read the manifest at *commit* and check that it and the files agree.
 
@@ -97,6 +109,7 @@ def read_repository(source: Source, commit: Commit) -> Repository:
             where=f"{MANIFEST} at commit {commit.sha[:12]}",
             fix="run `runpin init` at the root of the config repository and commit the file",
         )
+    looking_at(MANIFEST)
     table = Table.root(parse(MANIFEST, source.read(commit, [MANIFEST])[MANIFEST]))
     if "format" in table.value:
         # Before its keys, because a newer format may have others.
@@ -110,7 +123,7 @@ def read_repository(source: Source, commit: Commit) -> Repository:
     applications = _applications(table.table("applications"), paths)
     bases = {path for application in applications.values() for path in application.documents.values()}
     check_overlays(paths, bases, environments, tenants)
-    return Repository(source, commit, environments, tenants, applications, paths)
+    return Repository(source, commit, environments, tenants, applications, paths, looking_at)
 
 
 def check_known(kind: str, name: str, known: Iterable[str], error: type[NotFound]) -> None:

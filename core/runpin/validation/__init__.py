@@ -7,7 +7,7 @@ Nothing is fetched: a schema can refer to itself and to the drafts of JSON Schem
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from runpin.canonical import canonical
 from runpin.model import Document, Finding, Origin
@@ -18,7 +18,11 @@ from runpin.validation.judging import Violation, judge
 __all__ = ["validate"]
 
 
-def validate(documents: Iterable[Document], schemas: Mapping[str, Parsed]) -> tuple[Finding, ...]:
+def validate(
+    documents: Iterable[Document],
+    schemas: Mapping[str, Parsed],
+    looking_at: Callable[[str], None] = lambda _: None,
+) -> tuple[Finding, ...]:
     """
     Return everything that is wrong, in the order of document, line and pointer.
 
@@ -26,6 +30,7 @@ def validate(documents: Iterable[Document], schemas: Mapping[str, Parsed]) -> tu
         documents: the documents of one scope.
         schemas: the schema of each document that has one, by the document's name.
             A schema that cannot be used is a finding too, about the schema's file.
+        looking_at: told the file of each document before it is checked.
     """
     bodies: dict[int, bytes] = {}
     findings: dict[Finding, None] = {}
@@ -33,6 +38,8 @@ def validate(documents: Iterable[Document], schemas: Mapping[str, Parsed]) -> tu
         schema = schemas.get(document.name)
         if schema is None:
             continue
+        if "" in document.origins:
+            looking_at(document.origins[""].file)
         body = bodies.get(id(schema)) or bodies.setdefault(id(schema), canonical(schema.value))
         for violation in judge(body, document.body):
             findings[_finding(violation, document, schema)] = None
