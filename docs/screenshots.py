@@ -19,8 +19,9 @@ sys.path.insert(0, str(ROOT / "example_dags"))
 
 from playwright.sync_api import Page, sync_playwright  # noqa: E402 - the path above comes first
 
+from demo.configuration import Demo  # noqa: E402
 from demo.engine import AirflowEngine  # noqa: E402
-from demo.run import DAG, Demo  # noqa: E402
+from demo.on_airflow import DAG  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 LARGEST = 300_000

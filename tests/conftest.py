@@ -5,6 +5,11 @@ from __future__ import annotations
 import pytest
 
 # Before anything imports them, so that a failed assertion in a contract shows its values.
-pytest.register_assert_rewrite("runpin.testing.ledger_contract", "runpin.testing.store_contract", "pinned_airflow")
+pytest.register_assert_rewrite(
+    "runpin.testing.ledger_contract",
+    "runpin.testing.reactions_contract",
+    "runpin.testing.store_contract",
+    "pinned_airflow",
+)
 
-pytest_plugins = ("postgres_server", "airflow_stage", "ran_for_real")
+pytest_plugins = ("postgres_server", "airflow_stage", "dagster_stage", "ran_for_real")

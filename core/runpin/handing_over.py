@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from runpin.canonical import freeze, thaw, verified
-from runpin.errors import InvalidProposal, RunpinError, UnknownDocument
+from runpin.errors import InvalidProposal, NotFound, RunpinError, UnknownDocument
 from runpin.model import SnapshotId, as_digest
 from runpin.modelling import as_model
 from runpin.reading import split_path
@@ -101,11 +101,19 @@ def take_over(content: object) -> HandedConfig:
     try:
         snapshots = {str(name): SnapshotId.parse(text) for name, text in content["snapshots"].items()}
         bodies = {str(path): _checked(path, each) for path, each in content["documents"].items()}
+        missing = {split_path(path)[0] for path in bodies} - snapshots.keys()
+    except NotFound:
+        why = "a name, an id or a digest in it cannot be one"
     except (KeyError, TypeError, AttributeError):
-        raise _unreadable("a part of it is missing") from None
-    if missing := {split_path(path)[0] for path in bodies} - snapshots.keys():
-        raise _unreadable(f"the snapshot of {', '.join(sorted(missing))} is missing")
-    return HandedConfig(snapshots, bodies)
+        why = "a part of it is missing"
+    except (ValueError, RecursionError):
+        why = "a document in it is not JSON"
+    else:
+        if not missing:
+            return HandedConfig(snapshots, bodies)
+        why = f"the snapshot of {', '.join(sorted(missing))} is missing"
+    # Out here, because the error in there may hold a value, and would travel with this one.
+    raise _unreadable(why)
 
 
 def _checked(path: str, handed: Mapping[str, str]) -> Mapping[str, Any]:

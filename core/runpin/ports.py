@@ -200,7 +200,11 @@ class Quarantine(Protocol):
 
 
 class Reactions(Protocol):
-    """A write-once register per (key, revision): what followed from a channel's move, and how it ended."""
+    """
+    What followed from a channel's moves: for each key a line of reactions, revisions growing, written once.
+
+    One after the other: no reaction begins while another one of its key is open.
+    """
 
     def newest(self, key: ReactionKey) -> Reaction | None:
         """Return the reaction to the highest revision that is recorded for *key*."""
@@ -208,8 +212,10 @@ class Reactions(Protocol):
 
     def begin(self, reaction: Reaction) -> Reaction:
         """
-        Record *reaction* unless there is one to this revision, and return what is recorded.
+        Record *reaction* if it comes next, and return the newest one of its key that is recorded then.
 
+        It comes next if its revision is higher than every recorded one and none of them is open. What is recorded is
+        open: an outcome given here is not.
         A repeated call after an unknown outcome is safe: it is the same conditional transaction.
 
         Raises:

@@ -18,7 +18,9 @@ from runpin.errors import StoreUnavailable
 from runpin.reactions import Reaction, ReactionKey
 
 if TYPE_CHECKING:
-    from runpin.model import Channel, Snapshot
+    from collections.abc import Set as AbstractSet
+
+    from runpin.model import Channel, Snapshot, SnapshotId
     from runpin.ports import Clock, Quarantine, Reactions
     from runpin.resolving import Resolver
 
@@ -26,7 +28,7 @@ FIRST_SIGHT = "first sight: later moves are counted from here"
 """The outcome of the first reaction of a key, which launches nothing."""
 
 BARRED = "its snapshot was barred from new pins"
-"""The outcome of a reaction whose snapshot was quarantined before it ended."""
+"""The outcome of a reaction whose snapshot was quarantined before it ended, once the channel moved on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +71,16 @@ class Reactor:
         """
         standing = self._standing(key)
         barred = self._quarantine.barred(key.scope.environment)
-        newest = self._reactions.newest(key)
-        if newest is not None and newest.outcome is None and newest.snapshot in barred:
-            newest = self.end(newest, BARRED)
-        if newest is not None and newest.outcome is None:
-            return Look(standing, newest, f"revision {newest.revision}: {newest.snapshot}, begun and not ended yet")
-        if newest is not None and newest.revision >= standing.revision:
-            return Look(standing, None, f"revision {newest.revision}: {newest.snapshot}, seen. {newest.outcome}")
-        if standing.snapshot in barred:
-            return Look(standing, None, f"{standing.snapshot} is barred from new pins; waiting for the channel to move")
-        begun = self._begin(key, standing, newest)
-        if newest is None and not react_to_first:
-            return Look(standing, None, self.end(begun, FIRST_SIGHT).outcome or FIRST_SIGHT)
-        if begun.outcome is not None:
-            return Look(standing, None, f"revision {begun.revision}: {begun.snapshot}, seen. {begun.outcome}")
-        return Look(standing, begun, f"revision {begun.revision}: {begun.snapshot} is new")
+        newest = self._passed(self._reactions.newest(key), standing, barred)
+        if newest is None or (newest.outcome is not None and newest.revision < standing.revision):
+            if standing.snapshot in barred:
+                return _waiting(standing, standing.snapshot)
+            newest = self._begin(key, standing, newest)
+        if newest.outcome is None and newest.snapshot in barred:
+            return _waiting(standing, newest.snapshot)
+        if newest.outcome is None and newest.since is None and not react_to_first:
+            newest = self.end(newest, FIRST_SIGHT)
+        return _found(standing, newest)
 
     def changed(self, reaction: Reaction) -> frozenset[str]:
         """
@@ -119,6 +116,12 @@ class Reactor:
             )
         return found.channel
 
+    def _passed(self, newest: Reaction | None, standing: Channel, barred: AbstractSet[SnapshotId]) -> Reaction | None:
+        # Until the channel moves on, the quarantine may be lifted.
+        if newest is None or newest.outcome is not None or newest.revision >= standing.revision:
+            return newest
+        return self.end(newest, BARRED) if newest.snapshot in barred else newest
+
     def _begin(self, key: ReactionKey, standing: Channel, newest: Reaction | None) -> Reaction:
         return self._reactions.begin(
             Reaction(
@@ -126,7 +129,7 @@ class Reactor:
                 revision=standing.revision,
                 snapshot=standing.snapshot,
                 digest=standing.digest,
-                since=None if newest is None else newest.snapshot,
+                since=None if newest is None else _counted_from(newest),
                 at=self._clock.now(),
             )
         )
@@ -135,3 +138,19 @@ class Reactor:
         if reaction.since is None:
             return None
         return self._resolver.snapshot(self._resolver.find(reaction.since), reaction.since.sequence)
+
+
+def _counted_from(newest: Reaction) -> SnapshotId | None:
+    # Nothing followed from a reaction that was barred, so what it would have reported is still to be reported.
+    return newest.since if newest.outcome == BARRED else newest.snapshot
+
+
+def _waiting(standing: Channel, snapshot: SnapshotId) -> Look:
+    return Look(standing, None, f"{snapshot} is barred from new pins; waiting for the channel to move")
+
+
+def _found(standing: Channel, reaction: Reaction) -> Look:
+    seen = f"revision {reaction.revision}: {reaction.snapshot}"
+    if reaction.outcome is None:
+        return Look(standing, reaction, f"{seen}, begun and not ended yet")
+    return Look(standing, None, f"{seen}, seen. {reaction.outcome}")

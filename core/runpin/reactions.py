@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+from runpin.errors import UnknownSnapshot
 from runpin.model import STABLE, Digest, Scope, SnapshotId
 
 
@@ -63,6 +64,14 @@ class Reaction:
     since: SnapshotId | None
     at: datetime
     outcome: str | None = None
+
+    def __post_init__(self) -> None:
+        scope, since = self.key.scope, self.since or self.snapshot
+        if self.snapshot.short != self.digest[:12]:
+            raise UnknownSnapshot("the snapshot's id and digest disagree", where=str(self.snapshot))
+        for each in (self.snapshot, since):
+            if (each.application, each.environment) != (scope.application, scope.environment):
+                raise UnknownSnapshot(f"{each} is not a snapshot of {scope}", where=f"revision {self.revision}")
 
     @property
     def label(self) -> str:

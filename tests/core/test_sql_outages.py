@@ -18,10 +18,12 @@ from runpin.database.address import parse
 from runpin.database.engine import Database
 from runpin.database.postgresql import Postgresql
 from runpin.errors import RevisionConflict, StoreError, StoreUnavailable
+from runpin.ledgers.reactions import SqlReactions
 from runpin.ledgers.sql import SqlLedger, fence
 from runpin.stores.sql import SqlStore
 from runpin.testing import store_contract
 from runpin.testing.ledger_contract import SCOPE, following, pin_of, run_key, snapshot_id
+from runpin.testing.reactions_contract import reaction_to
 
 pytestmark = pytest.mark.postgres
 
@@ -109,6 +111,19 @@ def test_publishing_is_repeated_as_well(lossy: tuple[Database, LosesTheAnswer]) 
     assert len(store.moves(SCOPE, "stable", 10)) == 3
     with pytest.raises(RevisionConflict):
         store_contract.move(store, second, 2)
+
+
+def test_reacting_is_repeated_as_well(lossy: tuple[Database, LosesTheAnswer]) -> None:
+    """A reaction that was committed is found again, not begun twice, and its outcome is that of the first call."""
+    database, backend = lossy
+    reactions = SqlReactions(database)
+    backend.lose = 2
+    begun = reactions.begin(reaction_to(5))
+    backend.lose = 2
+    ended = reactions.end(begun, "run 1")
+    rows = database.read(lambda core: core.exec_driver_sql("SELECT count(*) FROM runpin_reaction").scalar())
+
+    assert (reaction_to(5), "run 1", 1) == (begun, ended.outcome, rows)
 
 
 def test_a_server_that_restarts_is_waited_for(database: Database, postgres_server: PostgresServer) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa  # noqa: TID253 - these tests look at the tables
+from alembic import command  # noqa: TID253 - these tests look at the migrations
 from alembic.autogenerate import compare_metadata  # noqa: TID253 - these tests look at the migrations
 from alembic.config import Config  # noqa: TID253 - these tests look at the migrations
 from alembic.runtime.migration import MigrationContext  # noqa: TID253 - these tests look at the migrations
@@ -18,12 +19,17 @@ from alembic.script import ScriptDirectory  # noqa: TID253 - these tests look at
 
 from pin_workers import open_database, start
 from runpin.clock import SystemClock
+from runpin.database import upgrading
 from runpin.database.engine import Database
 from runpin.database.schema import SCHEMA_VERSION, VERSION_TABLE, metadata
 from runpin.database.upgrading import MIGRATIONS
 from runpin.errors import StoreError, StoreOutdated
+from runpin.ledgers.reactions import SqlReactions
 from runpin.ledgers.sql import SqlLedger
-from runpin.testing.ledger_contract import pin_of, run_key
+from runpin.stores.sql import SqlStore
+from runpin.testing import store_contract
+from runpin.testing.ledger_contract import SCOPE, pin_of, run_key, snapshot_id
+from runpin.testing.reactions_contract import KEY, reaction_to
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -57,6 +63,37 @@ def set_version(database: Database, version: str) -> None:
     database.write(lambda core: core.execute(update, {"version": version}))
 
 
+def migrated(url: str, revision: str) -> None:
+    """Make the tables as an older release left them."""
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as core, core.begin():
+        config.attributes["connection"] = core
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+def used_by_the_first_release(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fill tables of version 0001 by the statements of a release that knows no other."""
+    migrated(url, "0001")
+    with monkeypatch.context() as older:
+        older.setattr(upgrading, "SCHEMA_VERSION", "0001")
+        with opened(url, upgrade=False) as database:
+            ledger, store = SqlLedger(database), SqlStore(database)
+            ledger.put_if_absent(pin_of(1))
+            store_contract.move(store, store_contract.publish(store, 1), 0)
+            ledger.bar(snapshot_id(7), actor="ada", reason="broken")
+
+
+def census(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of every table of the first version."""
+    names = sorted(name for name in metadata.tables if name != "runpin_reaction")
+    return database.read(
+        lambda core: {name: [tuple(row) for row in core.execute(sa.select(metadata.tables[name]))] for name in names}
+    )
+
+
 def test_the_newest_migration_is_the_version_that_is_asked_for() -> None:
     """The quick check compares with a constant, which has to be the head of one line of migrations."""
     config = Config()
@@ -84,6 +121,50 @@ def test_the_migrations_make_what_the_statements_use(database: Database) -> None
 
     assert found == []
     assert "runpin_pin_of_snapshot" in database.read(expressions)
+
+
+def test_the_first_releases_data_are_there_after_the_upgrade(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It happens by itself on first use; no row is changed, and reactions can be recorded."""
+    used_by_the_first_release(url, monkeypatch)
+    with opened(url) as database:
+        reactions = SqlReactions(database)
+
+        assert reactions.newest(KEY) is None
+        assert reaction_to(5) == reactions.begin(reaction_to(5))
+        assert pin_of(1) == SqlLedger(database).get(run_key(), SCOPE)
+        assert frozenset({snapshot_id(7)}) == SqlLedger(database).barred("prod")
+        assert SqlStore(database).channel(SCOPE, "stable").revision == 1
+        assert database.read(lambda core: core.scalar(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))) == "0002"  # noqa: S608 - a constant of ours
+
+
+def test_a_process_of_the_first_release_goes_on_beside_newer_ones(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps its tables as it knew them; one that starts after the upgrade is told to be upgraded."""
+    used_by_the_first_release(url, monkeypatch)
+    with monkeypatch.context() as older, opened(url) as running, opened(url) as late:
+        older.setattr(upgrading, "SCHEMA_VERSION", "0001")
+        before = census(running)
+        migrated(url, "head")
+
+        assert before == census(running)
+        assert pin_of(2, run_key("2")) == SqlLedger(running).put_if_absent(pin_of(2, run_key("2")))
+        with pytest.raises(StoreOutdated, match="version 0002, this release knows 0001") as caught:
+            late.ready()
+    assert caught.value.fix == "upgrade runpin on this host"
+
+
+def test_processes_that_upgrade_at_once_find_the_data(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four of them meet the tables of the first release in the same moment, and none fails."""
+    used_by_the_first_release(url, monkeypatch)
+    crew = [start(open_database, url) for _ in range(4)]
+    for process in crew:
+        process.join(60)
+
+    assert [process.exitcode for process in crew] == [0] * 4
+    with opened(url, upgrade=False) as database:
+        assert pin_of(1) == SqlLedger(database).get(run_key(), SCOPE)
+        assert SqlReactions(database).newest(KEY) is None
+    for process in crew:
+        process.close()
 
 
 def test_processes_that_come_at_once_find_tables(url: str) -> None:

@@ -194,6 +194,16 @@ def test_every_entry_point_is_in_the_wheel(built: Path, distribution: Distributi
     assert missing == []
 
 
+def test_dagsters_command_line_is_told_of_the_component(built: Path) -> None:
+    """`dg` loads what this group names, and nothing else is announced."""
+    parser = ConfigParser(delimiters=("=",))
+    parser.read_string(wheel_text(built, DISTRIBUTIONS[2], "entry_points.txt"))
+
+    assert {name: dict(parser[name]) for name in parser.sections()} == {
+        "dagster_dg_cli.registry_modules": {"dagster_runpin": "dagster_runpin"}
+    }
+
+
 def test_the_adapters_accept_the_core_beside_them(built: Path) -> None:
     """The three are released together, and their requirements on each other say so."""
     core, *adapters = DISTRIBUTIONS

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa  # noqa: TID253 - this adapter is imported lazily
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest migration; versions are compared as text."""
 
 VERSION_TABLE = "runpin_schema_version"
@@ -206,4 +206,24 @@ quarantine_events = sa.Table(
     sa.Column("actor", AnyText, nullable=False),
     sa.Column("reason", AnyText, nullable=False),
     sa.Column("at", Moment, nullable=False),
+)
+
+reactions = sa.Table(
+    "runpin_reaction",
+    metadata,
+    sa.Column("reaction_key", sa.String(64), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("engine", AnyText, nullable=False),
+    sa.Column("deployment", AnyText, nullable=False),
+    sa.Column("name", AnyText, nullable=False),
+    *_scope(),
+    sa.Column("channel", AnyText, nullable=False),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("since_sequence", sa.Integer),
+    sa.Column("since_short", sa.String(12)),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("outcome", AnyText),
+    sa.PrimaryKeyConstraint("reaction_key", "revision"),
+    sqlite_with_rowid=False,
 )

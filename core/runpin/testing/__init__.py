@@ -1,6 +1,7 @@
 """
-For people who write adapters: in-memory doubles, and the contract that every adapter has to keep.
+For tests: a run with fixed configuration, in-memory doubles, and the contract that every adapter has to keep.
 
+    from runpin.testing import fixed_run
     from runpin.testing import FixedClock, MemoryLedger, MemoryReactions, MemoryStore
     from runpin.testing.contracts import LedgerContract, StoreContract
 
@@ -10,7 +11,8 @@ failures say more.
 
 from __future__ import annotations
 
+from runpin.testing.fixed import fixed_run
 from runpin.testing.memory import FixedClock, MemoryLedger, MemoryStore
 from runpin.testing.memory_reactions import MemoryReactions
 
-__all__ = ["FixedClock", "MemoryLedger", "MemoryReactions", "MemoryStore"]
+__all__ = ["FixedClock", "MemoryLedger", "MemoryReactions", "MemoryStore", "fixed_run"]

@@ -1,5 +1,5 @@
 """
-The contracts of store and ledger, as pytest classes to subclass.
+The contracts of store, ledger and reactions, as pytest classes to subclass.
 
     class TestMyLedger(LedgerContract):
         @pytest.fixture
@@ -10,6 +10,7 @@ The contracts of store and ledger, as pytest classes to subclass.
 from __future__ import annotations
 
 from runpin.testing.ledger_contract import Ledger, LedgerContract
+from runpin.testing.reactions_contract import ReactionsContract
 from runpin.testing.store_contract import Store, StoreContract
 
-__all__ = ["Ledger", "LedgerContract", "Store", "StoreContract"]
+__all__ = ["Ledger", "LedgerContract", "ReactionsContract", "Store", "StoreContract"]

@@ -19,14 +19,17 @@ class MemoryReactions:
     def newest(self, key: ReactionKey) -> Reaction | None:
         """Return the reaction to the highest revision that is recorded for *key*."""
         with self._lock:
-            held = self._recorded.get(key, {})
-            return held[max(held)] if held else None
+            return self._last(key)
 
     def begin(self, reaction: Reaction) -> Reaction:
-        """Record *reaction* unless there is one to this revision, and return what is recorded."""
+        """Record *reaction* if it comes next, and return the newest one of its key that is recorded then."""
         with self._lock:
-            held = self._recorded.setdefault(reaction.key, {})
-            return held.setdefault(reaction.revision, replace(reaction, outcome=None))
+            last = self._last(reaction.key)
+            if last is not None and (last.outcome is None or last.revision >= reaction.revision):
+                return last
+            begun = replace(reaction, outcome=None)
+            self._recorded.setdefault(reaction.key, {})[reaction.revision] = begun
+            return begun
 
     def end(self, reaction: Reaction, outcome: str) -> Reaction:
         """Record how *reaction* ended unless that is recorded, and return what is recorded."""
@@ -38,3 +41,7 @@ class MemoryReactions:
             if begun.outcome is None:
                 held[reaction.revision] = replace(begun, outcome=outcome)
             return held[reaction.revision]
+
+    def _last(self, key: ReactionKey) -> Reaction | None:
+        held = self._recorded.get(key, {})
+        return held[max(held)] if held else None
