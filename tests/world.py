@@ -6,15 +6,17 @@ The store and the ledger are the doubles that runpin ships; the cache of each ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from runpin.ancestry import ALONE, Ancestry
 from runpin.canonical import canonical, snapshot_of
 from runpin.errors import StoreUnavailable, UnknownChannel
 from runpin.model import (
     STABLE,
+    Asked,
     Behavior,
     Channel,
     Commit,
@@ -137,6 +139,15 @@ class World:
             revision = 0
         return self.store.move(scope, channel, snapshot.id, expected_revision=revision, actor="ada", reason="test")
 
+    def version(self, number: int) -> SnapshotId:
+        """Publish the version *number* of the only document there is."""
+        return self.publish({"etl": {"batch_size": number}}).snapshot
+
+    def recorded(self, run_id: str) -> SnapshotId | None:
+        """Return what the ledger says about a run or a group, also while nobody else can ask it."""
+        held = MemoryLedger.get(self.ledger, run_key(run_id), SCOPE)
+        return None if held is None else held.snapshot
+
     def host(self, name: str = "a") -> Host:
         """Return a new process on the host *name*; processes of one host share its cache."""
         cache = DiskCache(self.folder / name, clock=self.clock, durable=False)
@@ -158,6 +169,8 @@ class Host:
         proposal: Proposal | None = None,
         behavior: Behavior = Behavior.PINNED,
         tenant: str | None = None,
+        ancestry: Ancestry = ALONE,
+        on_pin: Callable[[Pin], None] | None = None,
     ) -> PinnedRun:
         """Return the run *run_id* as this process sees it."""
         return PinnedRun(
@@ -168,7 +181,19 @@ class Host:
             tenant=tenant,
             proposal=proposal,
             behavior=behavior,
+            ancestry=ancestry,
+            on_pin=on_pin,
         )
+
+
+def after(*runs: str, group: str | None = None) -> Ancestry:
+    """Return the ancestry of a run that repeats *runs*, nearest first, or belongs to *group*."""
+    return Ancestry(tuple(map(run_key, runs)), None if group is None else run_key(group))
+
+
+def carried(snapshot: SnapshotId, by: Asked = Asked.PROPOSAL) -> Proposal:
+    """Return what a run carries whose snapshot was suggested, or chosen."""
+    return Proposal({snapshot.application: snapshot}, {snapshot.application: by})
 
 
 def run_key(run_id: str) -> RunKey:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import signal
 from contextlib import suppress
+from functools import partial
 from traceback import walk_tb
 from typing import TYPE_CHECKING
 
@@ -117,6 +118,14 @@ class Proposer:
 
 def _came_by_signal(error: BaseException) -> bool:
     """Tell whether a signal handler of the host raised *error*: a scheduler ends by one, wherever it happens to be."""
-    handlers = map(signal.getsignal, signal.valid_signals())
-    codes = {getattr(getattr(handler, "__func__", handler), "__code__", None) for handler in handlers}
+    codes = {_code_of(signal.getsignal(number)) for number in signal.valid_signals()}
     return any(frame.f_code in codes for frame, _ in walk_tb(error.__traceback__))
+
+
+def _code_of(handler: object) -> object:
+    if isinstance(handler, partial):
+        return _code_of(handler.func)
+    own = getattr(getattr(handler, "__func__", handler), "__code__", None)
+    if own is not None or not callable(handler):
+        return own
+    return getattr(type(handler).__call__, "__code__", None)

@@ -7,7 +7,8 @@ The ledger's answer is the pin.
 Repeat: every later read, in any process, gets the same answer.
 Switch: only `switch`, called at a declared safe point, opens a new epoch.
 Fail static: when the ledger does not answer, what this host knows about the run is used, or the proposal, marked as
-unconfirmed; with neither there is an error that can be retried, never a guess.
+unconfirmed; with neither there is an error that can be retried, never a guess. Once the ledger answers again, what was
+read has to agree with it, and with the run that this one repeats.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ class Pinner:
             UnknownChannel: nothing was published for *scope* yet.
             SnapshotQuarantined: an Override names a snapshot that is barred, or the run that this one repeats has one.
             UnknownSnapshot: an Override names a snapshot that does not exist, or one of another scope.
-            PinConflict: the run read one snapshot while the ledger was away, and the ledger says another.
+            PinConflict: the run, or the one that it repeats, read one snapshot while the ledger was away, and the
+                ledger says another.
             ConfigUnavailable: the ledger does not answer and nothing is known about the run.
         """
         known = self._notes.recall(run, scope)
@@ -85,7 +87,7 @@ class Pinner:
             pin = self._ledger.get(run, scope)
             unconfirmed = self._unconfirmed(known)
             if pin is None:
-                pin = self._decide(question) if unconfirmed is None else self._confirm(unconfirmed)
+                pin = self._decide(question) if unconfirmed is None else self._confirm(question, unconfirmed)
             _agree(pin, unconfirmed)
         except StoreUnavailable as unavailable:
             return known or self._fail_static(question, unavailable)
@@ -98,10 +100,10 @@ class Pinner:
         Move a run to where its channel stands now, and return its pin after that.
 
         Nothing changes when the channel did not move on, when its snapshot is barred, when the store does not
-        answer, or when somebody chose the run's snapshot by name. Two processes of one run that switch at once get
-        the same answer.
+        answer, when somebody chose the run's snapshot by name, or while the pin is unconfirmed: there is nothing on
+        record yet that an epoch could follow. Two processes of one run that switch at once get the same answer.
         """
-        if pin.asked is Asked.OVERRIDE:
+        if pin.asked is Asked.OVERRIDE or not pin.confirmed:
             return pin
         try:
             now = self._resolver.channel(pin.scope, pin.channel)
@@ -147,22 +149,32 @@ class Pinner:
         )
 
     def _followed(self, question: _Question) -> Pin | None:
-        for earlier in question.ancestry.runs:
-            held = self._ledger.get(earlier, question.scope)
+        runs, group = question.ancestry.runs, question.ancestry.group
+        for place, earlier in enumerate(runs):
+            beyond = replace(question, run=earlier, ancestry=Ancestry(runs[place + 1 :]))
+            held = self._ledger.get(earlier, question.scope) or self._caught_up(beyond)
             if held is not None:
                 return held
-        group = question.ancestry.group
         if group is None:
             return None
-        return self._ledger.get(group, question.scope) or self._decide_alone(replace(question, run=group))
+        held = self._ledger.get(group, question.scope) or self._decide_alone(replace(question, run=group))
+        # No process is the group, so nobody else would write down for the next member what this host knows of it.
+        self._notes.remember(held)
+        return held
+
+    def _caught_up(self, question: _Question) -> Pin | None:
+        # It read while the ledger was away, and nobody asked for it since: its own next read would do the same.
+        unconfirmed = self._unconfirmed(self._notes.recall(question.run, question.scope))
+        return None if unconfirmed is None else self._confirm(question, unconfirmed)
 
     def _follow(self, question: _Question, followed: Pin) -> Pin:
         try:
             return self._ledger.put_if_absent(self._as_own(question, followed))
         except SnapshotQuarantined as barred:
             # Another snapshot would give one piece of work two configurations, so a person has to choose.
+            how = "belongs to" if followed.run == question.ancestry.group else "repeats"
             raise SnapshotQuarantined(
-                f"{followed.run.run_id}, which this run repeats, uses {followed.snapshot}, barred from new pins now",
+                f"{followed.run.run_id}, which this run {how}, uses {followed.snapshot}, barred from new pins now",
                 where=str(question.run),
                 fix="launch a new run, or repeat all steps with an Override that names another snapshot",
             ) from barred
@@ -171,9 +183,13 @@ class Pinner:
         asked = Asked.OVERRIDE if followed.asked is Asked.OVERRIDE else Asked.PARENT
         return replace(followed, run=question.run, at=self._clock.now(), epoch=0, asked=asked, confirmed=True)
 
-    def _confirm(self, unconfirmed: Pin) -> Pin:
+    def _confirm(self, question: _Question, unconfirmed: Pin) -> Pin:
         environment = unconfirmed.scope.environment
         self._resolver.note_barred(environment, self._quarantine.barred(environment))
+        followed = self._followed(question) if unconfirmed.asked is Asked.PARENT else None
+        if followed is not None and followed.digest != unconfirmed.digest:
+            # It switched, or decided, where this host did not see it.
+            raise _conflict(unconfirmed, f"{followed.run.run_id}, which it follows, uses {followed.snapshot}")
         try:
             return self._ledger.put_if_absent(replace(unconfirmed, confirmed=True))
         except SnapshotQuarantined as barred:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -73,6 +73,7 @@ class PinnedRun:
         self._ancestry = ancestry
         self._on_pin = on_pin
         self._pins: dict[str, Pin] = {}
+        self._told: dict[str, object] = {}
         self._snapshots: dict[str, Snapshot] = {}
         # Two levels and no tuple to build: reading again is what tasks do in loops.
         self._read: dict[str, Any] = {}
@@ -104,9 +105,11 @@ class PinnedRun:
         held = self._pins.get(application)
         if held is None:
             scope = Scope(application, self._environment, self._tenant)
-            held = self._pinner.pin(self.key, scope, self._proposal, self._channel, self._ancestry)
-            self._pins[application] = held
-            self._tell(held)
+            decided = self._pinner.pin(self.key, scope, self._proposal, self._channel, self._ancestry)
+            held, turn = self._pins.setdefault(application, decided), object()
+            # Of two threads that come first at once, one tells.
+            if self._told.setdefault(application, turn) is turn:
+                self._tell(held)
         return held
 
     def body(self, path: str) -> bytes:
@@ -172,15 +175,17 @@ class PinnedRun:
         try:
             self._on_pin(pin)
         except Exception:  # noqa: BLE001 - whoever shows the pin must not keep the run from its configuration
-            _log.warning("the pin of %s cannot be shown in the engine", pin.scope, exc_info=True)
+            with suppress(Exception):  # engines keep logs in their databases, so the same fault may hit both
+                _log.warning("the pin of %s cannot be shown in the engine", pin.scope, exc_info=True)
 
     def _forget(self, application: str, switched: Pin) -> None:
         self._pins[application] = switched
-        self._tell(switched)
         self._snapshots.pop(application, None)
         for read in (self._read, *self._typed.values()):
             for path in [path for path in read if path.startswith(f"{application}/")]:
                 del read[path]
+        # Last: whoever is told may read, and shall see the new snapshot.
+        self._tell(switched)
 
 
 def current_run() -> PinnedRun:
@@ -194,7 +199,8 @@ def current_run() -> PinnedRun:
     if run is None:
         raise NoRun(
             "configuration belongs to a run, and no run is active here",
-            fix="in Airflow import get_config from airflow_provider_runpin; in a script use Runpin.open().run(...)",
+            fix="in Airflow import get_config from airflow_provider_runpin; in Dagster let the asset or op take a "
+            "RunpinResource; in a script use Runpin.open().run(...)",
         )
     return run
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import copy
+import logging
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 import runpin
-from runpin.errors import ModelRejected, NoRun, UnknownDocument
-from runpin.model import Behavior
-from world import World
+from runpin.errors import ConfigUnavailable, ModelRejected, NoRun, UnknownDocument
+from runpin.model import Behavior, Pin, digest_of
+from runpin.pinning import Pinner
+from world import World, after
 
 
 class Retries(BaseModel):
@@ -155,3 +160,140 @@ def test_outside_of_a_run_there_is_no_configuration() -> None:
     """Reading at the top of a DAG file is a mistake that is named."""
     with pytest.raises(NoRun, match="airflow_provider_runpin"):
         runpin.get_config("payments/etl")
+
+
+def test_the_stored_bytes_and_the_snapshot_are_there_for_who_hands_them_on(world: World) -> None:
+    """The body hashes to what the snapshot lists, and the snapshot is the pinned one."""
+    run = world.host().run("r1")
+    body, snapshot = run.body("payments/etl"), run.snapshot("payments")
+
+    assert snapshot.documents == {"etl": digest_of(body)}
+    assert (snapshot.id, snapshot.digest) == (run.pin("payments").snapshot, run.pin("payments").digest)
+    with pytest.raises(UnknownDocument):
+        run.body("payments/elt")
+
+
+def test_each_pin_is_told_once_and_each_switch(world: World) -> None:
+    """However often it is read; a safe point that changes nothing is no news."""
+    told: list[Pin] = []
+    run = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE, on_pin=told.append)
+    for _ in range(3):
+        run.get_config("payments/etl")
+        run.safe_point()
+    world.version(3)
+    for _ in range(3):
+        run.safe_point()
+        run.get_config("payments/etl")
+
+    assert [0, 1] == [pin.epoch for pin in told]
+    assert told[1] == run.pin("payments")
+
+
+def test_a_read_that_fails_tells_nothing(world: World) -> None:
+    """There is no pin to be told."""
+    told: list[Pin] = []
+    world.ledger_switch.off = True
+    with pytest.raises(ConfigUnavailable):
+        world.host().run("r1", on_pin=told.append).get_config("payments/etl")
+
+    assert [] == told
+
+
+def test_two_threads_that_read_first_are_told_of_once(world: World) -> None:
+    """The ledger gives both the same answer; whoever shows it shows it once."""
+    told: list[Pin] = []
+    run = world.host().run("r1", on_pin=told.append)
+    together = Barrier(2)
+
+    class Together(Pinner):
+        """Lets both ask before one is answered."""
+
+        def pin(self, *given: Any, **named: Any) -> Pin:
+            """Return the pin when both have asked."""
+            together.wait(30)
+            return pinner.pin(*given, **named)
+
+    pinner, run._pinner = run._pinner, object.__new__(Together)  # noqa: SLF001 - to meet in the middle
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(run.pin, ["payments"] * 2)
+
+    assert ([first], True) == (told, first is second)
+
+
+def test_whoever_is_told_may_read(world: World) -> None:
+    """At a switch too, and then it is the new snapshot all through."""
+    read: list[tuple[int, int, bool]] = []
+
+    def show(pin: Pin) -> None:
+        value = run.get_config("payments/etl")["batch_size"]
+        read.append((pin.epoch, value, run.snapshot("payments").id == pin.snapshot))
+
+    run = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE, on_pin=show)
+    run.get_config("payments/etl")
+    run.get_config("payments/etl", model=Etl)
+    world.version(20)
+    run.safe_point()
+
+    assert [(0, 2, True), (1, 20, True)] == read
+
+
+class FullDisk(logging.Handler):
+    """A log that cannot be written."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Fail."""
+        del record
+        raise OSError("no space left on device")
+
+
+@pytest.mark.parametrize("handler", [logging.NullHandler(), FullDisk()], ids=["log", "full disk"])
+def test_an_error_of_whoever_is_told_never_reaches_the_reader(
+    world: World, handler: logging.Handler, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither at the first read nor at a switch; it is logged, if the log can be written."""
+
+    def fail(pin: Pin) -> None:
+        raise ValueError(f"{pin.epoch} cannot be shown")
+
+    log = logging.getLogger("runpin.reading")
+    run = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE, on_pin=fail)
+    log.addHandler(handler)
+    try:
+        before = run.get_config("payments/etl")["batch_size"]
+        world.version(20)
+        run.safe_point()
+        after = run.get_config("payments/etl")["batch_size"]
+    finally:
+        log.removeHandler(handler)
+
+    assert (2, 20) == (before, after)
+    if not isinstance(handler, FullDisk):
+        assert ["the pin of payments.prod cannot be shown in the engine"] * 2 == caplog.messages
+
+
+def test_an_interrupt_of_whoever_is_told_leaves_the_run_in_one_piece(world: World) -> None:
+    """Ctrl-C gets through, and whoever catches it reads the snapshot that the pin names."""
+
+    def interrupt(pin: Pin) -> None:
+        if pin.epoch:
+            raise KeyboardInterrupt
+
+    run = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE, on_pin=interrupt)
+    run.get_config("payments/etl")
+    world.version(20)
+    with pytest.raises(KeyboardInterrupt):
+        run.safe_point()
+
+    assert (1, 20) == (run.pin("payments").epoch, run.get_config("payments/etl")["batch_size"])
+
+
+def test_a_run_reads_what_the_one_it_repeats_reads(world: World) -> None:
+    """The ancestry reaches the pin protocol, for typed and untyped reads alike."""
+    world.host().run("parent").pin("payments")
+    world.version(20)
+    again = world.host().run("again", ancestry=after("parent"))
+
+    assert (2, 20) == (
+        again.get_config("payments/etl", model=Etl).batch_size,
+        world.host().run("other").get_config("payments/etl")["batch_size"],
+    )
