@@ -10,9 +10,8 @@ import dagster as dg  # noqa: TID253 - a code location imports this on top of Da
 from pydantic import Field, PrivateAttr
 
 from dagster_runpin.materializing import MaterializationNotes
-from dagster_runpin.runs import run_of
-from runpin.assembly import Runpin
-from runpin.errors import NoRun
+from dagster_runpin.runs import refused, run_of
+from runpin.errors import NoRun, RunpinError
 from runpin.handing_over import KEY, hand_over
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from runpin.assembly import Runpin
     from runpin.model import Pin, SnapshotId
     from runpin.reading import PinnedRun
 
@@ -58,10 +58,10 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RunpinResource]:
         """Find out which run this is, and let `runpin.get_config` answer for it too."""
-        if context.run is None:  # a sensor, a schedule, or a test that calls an asset directly
+        self._run = self._find_run(context)
+        if self._run is None:  # a sensor, a schedule, or a test that calls an asset directly
             yield self
             return
-        self._run = run_of(context.run, _instance(context), self.core)
         active = self._run.active()
         active.__enter__()
         try:
@@ -134,13 +134,25 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         The other side reads them with `take_over(pipes.get_extra("runpin"))` from `runpin.handing_over`.
         """
+        handed = hand_over(self.run, paths)
         for path in paths:
             self._notes.note(self.run, path)
-        return {KEY: hand_over(self.run, paths)}
+        return {KEY: handed}
+
+    def _find_run(self, context: dg.InitResourceContext) -> PinnedRun | None:
+        if context.run is None:
+            return None
+        try:
+            return run_of(context.run, _instance(context), self.core)
+        except RunpinError as error:
+            # Raised here it would be Dagster's error, and end steps of the same process that need no configuration.
+            return refused(context.run, error)
 
 
 @cache
 def _core(given: tuple[tuple[str, str], ...]) -> Runpin:
+    from runpin.assembly import Runpin
+
     return Runpin.open(**dict(given))
 
 

@@ -1,9 +1,10 @@
 """
 Finds and ends every process of one engine, whatever became of it.
 
-Airflow forks in layers: a task leaves the process group of its component, an executor's worker outlives a killed
+Engines fork in layers: a task leaves the process group of its component, an executor's worker outlives a killed
 scheduler, and a user's task may open a session of its own.
-All of them inherit the environment, so that is what tells them apart from everybody else's processes.
+All of them inherit the environment, so that is what tells them apart from everybody else's processes: the variable in
+which Airflow or Dagster finds its home folder.
 
 Run as a script it is the engine's guard: it waits until its standard input closes, which happens however its parent
 ends, and then ends what is left of the engine.
@@ -26,6 +27,9 @@ GRACE = 3.0
 
 KILL_LIMIT = 15.0
 """Seconds a killed process may take to disappear."""
+
+AIRFLOW, DAGSTER = "AIRFLOW_HOME", "DAGSTER_HOME"
+"""The variables by which the processes of either engine are recognised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,12 @@ class Family:
     Attributes:
         home: the engine's home folder, absolute; none to go by sessions only.
         sessions: process ids of session leaders that the engine started and has not yet collected.
+        variable: which variable names the home folder.
     """
 
     home: Path | None
     sessions: Collection[int] = ()
+    variable: str = AIRFLOW
 
     def members(self) -> list[Sighting]:
         """Return every process that lives now, zombies and ourselves excluded."""
@@ -70,7 +76,7 @@ class Family:
         """
         Ask the session leaders to end, kill what remains after *grace* seconds, and return who survived even that.
 
-        They are asked twice: Airflow finishes what it is doing after the first time and hurries after the second.
+        They are asked twice: an engine finishes what it is doing after the first time and hurries after the second.
         Members without a leader are killed at once, for nobody is left to tell them what to finish.
         """
         gone = not self.sessions
@@ -89,14 +95,14 @@ class Family:
     def _is_marked(self, pid: int) -> bool:
         if self.home is None:
             return False
-        marker = b"AIRFLOW_HOME=" + os.fsencode(self.home)
+        marker = os.fsencode(f"{self.variable}={self.home}")
         return marker in _read(pid, "environ").split(b"\0")
 
 
-def guard(home: Path) -> subprocess.Popen[bytes]:
-    """Start a process that ends the family of *home* as soon as its standard input closes."""
+def guard(home: Path, variable: str = AIRFLOW) -> subprocess.Popen[bytes]:
+    """Start a process that ends the family whose *variable* names *home* as soon as its standard input closes."""
     return subprocess.Popen(
-        [sys.executable, "-I", __file__, str(home)],
+        [sys.executable, "-I", __file__, str(home), variable],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -158,4 +164,4 @@ def _read(pid: int, name: str) -> bytes:
 
 if __name__ == "__main__":
     sys.stdin.buffer.read()
-    Family(Path(sys.argv[1])).end()
+    Family(Path(sys.argv[1]), variable=sys.argv[2]).end()
