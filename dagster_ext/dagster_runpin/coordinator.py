@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,16 +17,15 @@ import dagster as dg  # noqa: TID253 - only a Dagster instance imports this modu
 
 from dagster_runpin import tags
 from runpin.assembly import Runpin
+from runpin.errors import InvalidProposal, RunpinError
 from runpin.hosting import Proposer, Shield
-from runpin.proposing import choose, read_proposal
+from runpin.model import SnapshotId
+from runpin.proposing import Proposal, choose, read_proposal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dagster import DagsterRun, SubmitRunContext
-
-    from runpin.model import SnapshotId
-    from runpin.proposing import Proposal
 
 PATIENCE = 1.0
 """Seconds that a process waits, once, for its first look at the channels."""
@@ -88,28 +88,52 @@ class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         if run.status is not dg.DagsterRunStatus.NOT_STARTED:
             return
         proposal = self._proposer.propose(run.tags.get(tags.CARRIED), run.run_id, tags.declared(run.tags))
-        if proposal is None:
+        chosen = _readable(Proposal(), run.tags.get(tags.OVERRIDE, ""))
+        if proposal is None or chosen is None:
             return
         kin = self._kin(run)
         if kin is not None:
             proposal = replace(proposal, pins={**proposal.pins, **_proposed_to(kin, proposal)})
-        chosen = choose(proposal, run.tags.get(tags.OVERRIDE, ""))
-        shown = {tags.label(name): str(snapshot) for name, snapshot in chosen.pins.items()}
+        shown = {**proposal.pins, **_shown_by(kin, proposal), **chosen.pins}
+        written = {tags.label(name): str(snapshot) for name, snapshot in shown.items()}
         carried = json.dumps(proposal.as_json(), sort_keys=True)
-        self._instance.add_run_tags(run.run_id, {**shown, tags.CARRIED: carried})
+        self._instance.add_run_tags(run.run_id, {**written, tags.CARRIED: carried})
 
     def _kin(self, run: DagsterRun) -> DagsterRun | None:
         """Return a run that *run* will agree with, so that it shows the same from the start."""
         if run.parent_run_id is not None:
             return self._instance.get_run_by_id(run.parent_run_id)
-        backfill = run.tags.get(tags.BACKFILL)
-        if backfill is None:
-            return None
-        first = self._instance.get_runs(dg.RunsFilter(tags={tags.BACKFILL: backfill}), limit=1, ascending=True)
-        return next((each for each in first if each.run_id != run.run_id), None)
+        for tag in (*tags.EARLIER_BACKFILLS, tags.BACKFILL):
+            if tag in run.tags:
+                same = dg.RunsFilter(tags={tags.BACKFILL: run.tags[tag]})
+                for first in self._instance.get_runs(same, limit=1, ascending=True):
+                    return first if first.run_id != run.run_id else None
+        return None
+
+
+def _readable(proposal: Proposal, override: str) -> Proposal | None:
+    try:
+        return choose(proposal, override)
+    except InvalidProposal:
+        # The step that reads configuration reports it, where the person who wrote it will look.
+        return None
 
 
 def _proposed_to(kin: DagsterRun, proposal: Proposal) -> dict[str, SnapshotId]:
-    """Return what *kin* shows of the applications in *proposal*, where runpin wrote it."""
-    theirs = read_proposal(kin.tags.get(tags.CARRIED), kin.run_id).pins
+    """Return what was proposed to *kin* of the applications in *proposal*, where runpin wrote it."""
+    try:
+        theirs = read_proposal(kin.tags.get(tags.CARRIED), kin.run_id).pins
+    except InvalidProposal:
+        return {}
     return {name: theirs[name] for name in proposal.pins if name in theirs}
+
+
+def _shown_by(kin: DagsterRun | None, proposal: Proposal) -> dict[str, SnapshotId]:
+    """Return what *kin* shows of the applications in *proposal*: it may have been told, or have switched."""
+    found = {}
+    for name in proposal.pins if kin is not None else ():
+        with suppress(RunpinError):
+            shown = SnapshotId.parse(kin.tags.get(tags.label(name), ""))
+            if shown.application == name:
+                found[name] = shown
+    return found

@@ -48,8 +48,9 @@ def with_config_lineage(
 
         defs = dg.Definitions(assets=with_config_lineage([payments]))
 
-    Works for `@asset`, `@multi_asset` and specs of external assets. Dagster adds no deps to graph assets; write their
-    documents into the metadata and leave them out here: `build_config_sensor` reads the metadata as well.
+    Works for `@asset`, `@multi_asset` and specs of external assets. Dagster adds no deps to graph assets, nor to
+    assets that take another asset as a parameter: leave them out here. `build_config_sensor` reads their metadata as
+    well, and an `@asset` may name `config_asset_key(...)` among its `deps`.
 
     Args:
         assets: what reads no document comes back as it is.
@@ -57,7 +58,7 @@ def with_config_lineage(
 
     Raises:
         UnknownDocument: a path cannot be a document.
-        SettingsError: *documents* names an asset that is not among *assets*, or documents of a graph asset are named.
+        SettingsError: *documents* names an asset that is not among *assets*, or Dagster can add no deps to an asset.
     """
     given = {_key(name): tuple(paths) for name, paths in (documents or {}).items()}
     unknown = set(given)
@@ -149,7 +150,15 @@ def _linked(asset: Asset, given: Mapping[dg.AssetKey, tuple[str, ...]]) -> Asset
             where=", ".join(sorted(key.to_user_string() for key in wanted)),
             fix=f"leave it out of with_config_lineage; build_config_sensor finds it by its metadata {DOCUMENTS!r}",
         )
-    return dg.map_asset_specs(lambda spec: spec.merge_attributes(deps=wanted[spec.key]), [asset])[0]
+    try:
+        return dg.map_asset_specs(lambda spec: spec.merge_attributes(deps=wanted[spec.key]), [asset])[0]
+    except dg.DagsterInvalidDefinitionError as error:
+        # Dagster turns every dep into one without data on the way, and then finds a parameter that wants some.
+        raise SettingsError(
+            "Dagster adds no deps to an asset that takes another asset as a parameter",
+            where=", ".join(sorted(key.to_user_string() for key in wanted)),
+            fix="write them where the asset is defined: deps=[config_asset_key(...)]",
+        ) from error
 
 
 def _missing(spec: dg.AssetSpec, given: Mapping[dg.AssetKey, tuple[str, ...]]) -> list[dg.AssetKey]:

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dagster_runpin import tags
 from runpin.ancestry import Ancestry
 from runpin.model import RunKey
+from runpin.pinning import Pinner
 from runpin.proposing import Proposal, choose, read_behavior, read_proposal
+from runpin.reading import PinnedRun
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
 
-    from runpin import PinnedRun
     from runpin.assembly import Runpin
+    from runpin.errors import RunpinError
     from runpin.model import Pin
 
 ENGINE = "dagster"
 
 _BACKFILLS = "(backfill)"
 """Stands for the job of a group of runs; no job can have this name."""
+
+_UNKNOWN = "unknown"
+
+
+class _Refusal(Pinner):
+    """Decides nothing, because of an error that is known before the first read."""
+
+    def __init__(self, error: RunpinError) -> None:
+        self._error = error
+
+    def pin(self, *_: object, **__: object) -> NoReturn:
+        raise self._error.with_traceback(None)
 
 
 def run_of(run: DagsterRun, instance: DagsterInstance, core: Runpin) -> PinnedRun:
@@ -36,6 +50,13 @@ def run_of(run: DagsterRun, instance: DagsterInstance, core: Runpin) -> PinnedRu
         ancestry_of(run, instance, core),
         on_pin=lambda pin: show(pin, run.run_id, instance),
     )
+
+
+def refused(run: DagsterRun, error: RunpinError) -> PinnedRun:
+    """Return *run* as one whose every read raises *error*; steps that read nothing go on."""
+    nothing: Any = None
+    key = RunKey(ENGINE, _UNKNOWN, run.job_name, run.run_id)
+    return PinnedRun(key, pinner=_Refusal(error), resolver=nothing, environment=_UNKNOWN)
 
 
 def run_key(run: DagsterRun, core: Runpin) -> RunKey:
