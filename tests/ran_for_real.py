@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 SERVERS = {
-    "engine": "a real Airflow",
+    "engine": "a real Airflow or Dagster",
     "browser": "a real Chromium",
     "postgres": "a real PostgreSQL",
     "faults": "kills and races",
@@ -23,4 +23,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("ran for real")
     for mark, what in SERVERS.items():
         loud = f"   NOT TESTED: {skipped[mark]} skipped, see the reasons above" if skipped[mark] else ""
-        terminalreporter.line(f"{what:<20} {ran[mark]:>4} tests{loud}", red=bool(loud), bold=bool(loud))
+        terminalreporter.line(f"{what:<25} {ran[mark]:>4} tests{loud}", red=bool(loud), bold=bool(loud))
