@@ -14,16 +14,19 @@ import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Request, WebSocket, sync_playwright
 
 _log = logging.getLogger(__name__)
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 _COUNTED = re.compile(r"^\d+\+? Dag Runs?$")
+_RUN = re.compile(r"/runs/([0-9a-f-]{36})")
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
 _QUIET = (
     "--disable-background-networking",
@@ -67,6 +70,22 @@ def browser_page(chromium: Path, request: pytest.FixtureRequest) -> Iterator[Pag
         browser.close()
 
 
+@pytest.fixture
+def foreign_requests(browser_page: Page) -> list[str]:
+    """Return a list that grows by each address beyond loopback that the page asks for; none of them is reached."""
+    asked: list[str] = []
+
+    def note(wanted: Request | WebSocket) -> None:
+        host = urlsplit(wanted.url).hostname
+        # What is inline, or made by the page itself, has no host.
+        if host is not None and host not in _LOOPBACK:
+            asked.append(wanted.url)
+
+    browser_page.on("request", note)
+    browser_page.on("websocket", note)
+    return asked
+
+
 def listed_run_ids(page: Page, airflow_url: str, conf_contains: str) -> list[str]:
     """Open Airflow's run list, filtered by *conf_contains*, and return the run ids it shows, newest run first."""
     query = urlencode({"conf_contains": conf_contains})
@@ -75,6 +94,12 @@ def listed_run_ids(page: Page, airflow_url: str, conf_contains: str) -> list[str
     page.get_by_text(_COUNTED).wait_for(timeout=30_000)
     cells = page.get_by_test_id("table-list").get_by_test_id("table-cell-dag_run_id")
     return [cell.inner_text().strip() for cell in cells.all()]
+
+
+def dagster_run_ids(page: Page) -> list[str]:
+    """Return the ids of the runs that Dagster's runs page shows at this moment, newest first."""
+    links = page.locator('a[href^="/runs/"]').evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    return list(dict.fromkeys(found[1] for link in links if (found := _RUN.fullmatch(link))))
 
 
 def _on_path() -> Path | None:

@@ -4,5 +4,17 @@ from __future__ import annotations
 
 from browser import browser_page, chromium, foreign_requests
 from dagster_classes import blank_dagster, core, instance, lines, settings
+from dagster_queue import queue, queueing
 
-__all__ = ["blank_dagster", "browser_page", "chromium", "core", "foreign_requests", "instance", "lines", "settings"]
+__all__ = [
+    "blank_dagster",
+    "browser_page",
+    "chromium",
+    "core",
+    "foreign_requests",
+    "instance",
+    "lines",
+    "queue",
+    "queueing",
+    "settings",
+]
