@@ -1,4 +1,4 @@
-"""What `runpin doctor` looks at behind the settings: cache, config repository, store, channels."""
+"""What `runpin doctor` looks at behind the settings: cache, sandbox, config repository, store, channels."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def backend_checks(core: Runpin, repository: str | None) -> Iterator[Check]:
     """Look at everything that the settings point to; nothing is created or changed."""
     yield check_folder("home", core.settings.home.absolute())
     yield _cache(core)
+    yield _sandbox(core)
     yield _repository(core, repository)
     store = _store(core)
     yield store
@@ -37,6 +38,20 @@ def _cache(core: Runpin) -> Check:
     except RunpinError as error:
         return failed("cache", error)
     return check_folder("cache", folder)
+
+
+def _sandbox(core: Runpin) -> Check:
+    try:
+        alone = core.sandbox.start()
+    except RunpinError as error:
+        return failed("sandbox", error)
+    if alone:
+        return fine("sandbox", "configuration files are read in a child process with limits and without a network")
+    return doubtful(
+        "sandbox",
+        "configuration files are read in a child process with limits, but this host leaves it the network",
+        "let this user make namespaces (sysctl kernel.unprivileged_userns_clone, or the container's profile)",
+    )
 
 
 def _repository(core: Runpin, repository: str | None) -> Check:

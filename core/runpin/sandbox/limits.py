@@ -1,17 +1,11 @@
-"""What the child may use, and how it is held to it."""
+"""What the child may use."""
 
 from __future__ import annotations
 
-import ctypes
-import os
-import resource
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 _MIB = 1024 * 1024
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,44 +13,27 @@ class Limits:
     """
     What one job may use.
 
+    A job that looks at many files goes in steps, one for each file, so that a large repository is as welcome as a
+    small one, and one file that takes for ever is found out soon.
+
     Attributes:
-        cpu: seconds of processor time.
-        wall: seconds on the clock, from the question to the answer.
+        cpu: seconds of processor time for one step; the kernel counts whole ones, so it may be one more.
+        wall: seconds on the clock for one step.
+        whole: seconds on the clock for all steps together; what the parent does meanwhile does not count.
         memory: bytes of address space.
         answer: bytes of all that the child sends back.
+        questions: how often the child may ask the parent for something.
         file: bytes of a file that it may write.
     """
 
-    cpu: int = 10
+    cpu: int = 5
     wall: float = 20.0
-    memory: int = 1024 * _MIB
-    answer: int = 64 * _MIB
+    whole: float = 600.0
+    memory: int = 2048 * _MIB
+    answer: int = 128 * _MIB
+    questions: int = 1000
     file: int = 8 * _MIB
 
-    def as_json(self) -> Mapping[str, int | float]:
+    def as_json(self) -> Mapping[str, int]:
         """Return what the child has to know."""
         return {"cpu": self.cpu, "memory": self.memory, "file": self.file}
-
-
-def confine(memory: int, file: int) -> bool:
-    """
-    Bind this process for good, before it reads anything, and return whether it has no network.
-
-    A kernel or container that forbids user namespaces leaves the network; `runpin doctor` says so.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    # The parent may be killed without a chance to tell us.
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    alone: bool = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
-    for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, file), (resource.RLIMIT_CORE, 0)):
-        resource.setrlimit(what, (most, most))
-    return alone
-
-
-def allow_cpu(seconds: int) -> None:
-    """Let this process use *seconds* of processor time more than it has; the kernel ends it after that."""
-    times = os.times()
-    used = int(times.user + times.system) + 1
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (used + seconds, hard))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Sequence
-from socket import socket
+from itertools import accumulate, pairwise
+from socket import MSG_PEEK, socket
 from typing import Any
 
 _LENGTHS = struct.Struct(">II")
@@ -28,39 +29,50 @@ class OutOfTime(Exception):
     """The message did not come, or did not go, in time."""
 
 
+def message(header: Any, blobs: Sequence[bytes] = ()) -> tuple[bytes, ...]:
+    """
+    Return what is sent for *header*, a JSON value, and *blobs* with it.
+
+    Raises:
+        TypeError, ValueError: *header* is no JSON value.
+    """
+    head = json.dumps({"is": header, "blobs": [len(blob) for blob in blobs]}).encode()
+    return _LENGTHS.pack(len(head), sum(map(len, blobs))) + head, *blobs
+
+
 class Wire:
     """
     One end of a connection.
 
     Args:
         end: a connected socket of this process.
-        longest: bytes that a message of the other side may have, header and blobs together.
         left: tells when to give up; without it this end waits for ever.
+
+    Attributes:
+        allowance: bytes that the other side may still send; without it as many as it likes.
     """
 
-    def __init__(self, end: socket, longest: int, left: Left | None = None) -> None:
+    def __init__(self, end: socket, left: Left | None = None) -> None:
+        self.allowance: int | None = None
         self._end = end
-        self._longest = longest
         self._left = left
 
-    def send(self, header: Any, blobs: Sequence[bytes] = ()) -> None:
+    def send(self, parts: Sequence[bytes]) -> None:
         """
-        Send *header*, a JSON value, and *blobs* with it.
+        Send what `message` returned.
 
         Raises:
             Broken: nobody reads any more.
             OutOfTime
         """
-        head = json.dumps({"is": header, "blobs": [len(blob) for blob in blobs]}).encode()
-        lengths = _LENGTHS.pack(len(head), sum(map(len, blobs)))
         try:
-            for part in (lengths + head, *blobs):
+            for part in parts:
                 self._set_patience()
                 self._end.sendall(part)
         except TimeoutError:
             raise OutOfTime from None
         except OSError as error:
-            raise Broken("the other side is gone") from error
+            raise Broken("the connection was closed") from error
 
     def receive(self) -> tuple[Any, list[bytes]]:
         """
@@ -71,18 +83,30 @@ class Wire:
             OutOfTime
         """
         head_length, body_length = _LENGTHS.unpack(self._read(_LENGTHS.size))
-        if head_length + body_length > self._longest:
-            raise Broken("an answer is longer than it may be")
+        self._allow(_LENGTHS.size + head_length + body_length)
         head, body = self._read(head_length), self._read(body_length)
         try:
             content = json.loads(head)
-            blobs, at = [], 0
-            for length in content["blobs"]:
-                blobs.append(body[at : at + length])
-                at += length
-            return content["is"], blobs
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise Broken("an answer cannot be read") from error
+            return content["is"], _parts(body, content["blobs"])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise Broken("an answer cannot be read") from None
+
+    def unread(self) -> bool:
+        """Tell whether there is something to receive, the end of the connection included."""
+        self._end.settimeout(0)
+        try:
+            self._end.recv(1, MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _allow(self, length: int) -> None:
+        if self.allowance is not None:
+            self.allowance -= length
+            if self.allowance < 0:
+                raise Broken("the answer is longer than it may be")
 
     def _read(self, length: int) -> bytes:
         got = bytearray()
@@ -93,9 +117,9 @@ class Wire:
             except TimeoutError:
                 raise OutOfTime from None
             except OSError as error:
-                raise Broken("the other side is gone") from error
+                raise Broken("the connection was closed") from error
             if not part:
-                raise Broken("the other side is gone")
+                raise Broken("the connection was closed")
             got += part
         return bytes(got)
 
@@ -105,3 +129,10 @@ class Wire:
             if patience <= 0:
                 raise OutOfTime
             self._end.settimeout(patience)
+
+
+def _parts(body: bytes, lengths: Sequence[int]) -> list[bytes]:
+    ends = list(accumulate(lengths, initial=0))
+    if min(lengths, default=0) < 0 or ends[-1] != len(body):
+        raise ValueError
+    return [body[start:end] for start, end in pairwise(ends)]

@@ -10,63 +10,70 @@ from socket import socket
 from typing import Any
 
 from runpin.errors import RunpinError
-from runpin.sandbox.limits import allow_cpu, confine
-from runpin.sandbox.wire import Broken, Wire
-
-_LONGEST = 256 * 1024 * 1024
+from runpin.sandbox.confining import allow_cpu, confine, end_with
+from runpin.sandbox.wire import Broken, Wire, message
 
 
 class Desk:
     """What a job may do besides computing: ask the parent, and say what it is looking at."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, cpu: int) -> None:
         self._wire = wire
+        self._cpu = cpu
 
     def ask(self, question: Any) -> tuple[Any, list[bytes]]:
         """Return the parent's answer to *question*, a JSON value."""
-        self._wire.send({"ask": question})
+        self._wire.send(message({"ask": question}))
         return self._wire.receive()
 
     def at(self, place: str) -> None:
-        """Say where the job is now, so that the parent can tell if it does not come back."""
-        self._wire.send({"at": place})
+        """
+        Begin a step: say where the job is now, so that the parent can tell if it does not come back.
+
+        Each step has the limits on time anew.
+        """
+        allow_cpu(self._cpu)
+        self._wire.send(message({"at": place}))
 
 
 Job = Callable[[Desk, Any, Sequence[bytes]], tuple[Any, Sequence[bytes]]]
+"""Does something with a JSON value and bytes, and returns the same."""
 
 
 def main() -> None:
-    """Serve the parent whose connection is named on the command line."""
+    """Serve the parent that the command line describes."""
     given = json.loads(sys.argv[1])
-    wire = Wire(socket(fileno=given["descriptor"]), _LONGEST)
-    alone = confine(given["memory"], given["file"])
-    wire.send({"alone": alone})
-    while True:
-        try:
+    end_with(given["lifeline"])
+    wire = Wire(socket(fileno=given["connection"]))
+    try:
+        wire.send(message({"alone": confine(given["memory"], given["file"])}))
+        while True:
             asked, blobs = wire.receive()
-        except Broken:
-            return
-        allow_cpu(given["cpu"])
-        _serve(wire, asked, blobs)
+            wire.send(_done(Desk(wire, given["cpu"]), given["cpu"], asked, blobs))
+    except Broken:
+        return
 
 
-def _serve(wire: Wire, asked: Any, blobs: Sequence[bytes]) -> None:
+def _done(desk: Desk, cpu: int, asked: Any, blobs: Sequence[bytes]) -> tuple[bytes, ...]:
+    token = asked["token"]
+    allow_cpu(cpu)
     try:
         module, _, name = asked["job"].rpartition(".")
         job: Job = getattr(import_module(module), name)
-        answer, parts = job(Desk(wire), asked["given"], blobs)
+        answer, parts = job(desk, asked["given"], blobs)
+        return message({"answer": answer, "token": token}, parts)
+    except Broken:
+        raise
     except RunpinError as error:
-        wire.send({"error": error.as_json()})
+        return message({"error": error.as_json(), "token": token})
     except MemoryError:
-        wire.send({"error": _refusal("needs more memory than it may")})
+        refused = _refusal("needs more memory than it may")
     except RecursionError:
-        wire.send({"error": _refusal("goes deeper than Python can")})
+        refused = _refusal("goes deeper than Python can")
     except Exception as error:  # noqa: BLE001 - libraries raise what they like, and their messages may hold values
-        wire.send({"error": _refusal(f"met an error it does not know: {type(error).__name__}")})
-    else:
-        wire.send({"answer": answer}, parts)
+        refused = _refusal(f"met an error it does not know: {type(error).__name__}")
+    return message({"error": refused, "token": token})
 
 
 def _refusal(why: str) -> Mapping[str, str | None]:
-    fix = "simplify what stands there; what cannot be checked is refused"
-    return {"kind": "CheckFailed", "what": f"the check {why}", "where": None, "fix": fix}
+    return {"kind": "CheckFailed", "what": f"the check {why}", "where": None, "fix": None}

@@ -6,7 +6,6 @@ It takes bytes and gives plain values, so that it can move to a process of its o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from runpin.canonical import thaw
 from runpin.validation.formats import CHECKS, conforms
-from runpin.validation.wording import NEVER, TELLS_ALL, worded
+from runpin.validation.keywords import KEYWORDS
+from runpin.validation.patterns import BadPattern
+from runpin.validation.wording import TELLS_ALL, worded
 
 if TYPE_CHECKING:
     from jsonschema import FormatChecker
@@ -27,6 +28,7 @@ _DRAFTS = {
     "http://json-schema.org/draft-07/schema": "Draft7Validator",
 }
 _COMPARE = "compare the keyword with the specification of the schema's draft"
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _DEFAULT_DRAFT = next(iter(_DRAFTS))
 
 
@@ -66,7 +68,9 @@ def judge(schema: bytes, document: bytes) -> tuple[Violation, ...]:
                 "let each $ref lead one level deeper",
             ),
         )
-    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, re.error):
+    except BadPattern as error:
+        return (_fault(_place_of(content, error.pattern), "pattern", "RE2 does not take the pattern", error.fix),)
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError):
         # People write schemas, and the library stumbles over some that its own check lets pass.
         return (_fault((), "$schema", "the schema cannot be applied", "simplify it, or try it with another validator"),)
 
@@ -109,30 +113,20 @@ def _draft_class(name: str) -> Any:
     import jsonschema
 
     extend: Any = jsonschema.validators.extend
-    return extend(getattr(jsonschema, name), {"properties": _properties, "patternProperties": _pattern_properties})
+    base = getattr(jsonschema, name)
+    made = extend(base, {keyword: check for keyword, check in KEYWORDS.items() if keyword in base.VALIDATORS})
+    made.evolve = _evolve
+    return made
 
 
-def _properties(validator: Validator, members: Any, instance: Any, _: Any) -> Iterator[_Error]:
-    """Check `properties` as the library does, but say which key it is that a `false` forbids."""
-    for name, schema in members.items() if isinstance(instance, dict) else ():
-        if name in instance:
-            yield from _member(validator, instance[name], schema, name, name)
-
-
-def _pattern_properties(validator: Validator, members: Any, instance: Any, _: Any) -> Iterator[_Error]:
-    for pattern, schema in members.items() if isinstance(instance, dict) else ():
-        for name, value in instance.items():
-            if re.search(pattern, name):
-                yield from _member(validator, value, schema, name, pattern)
-
-
-def _member(validator: Any, value: Any, schema: Any, name: str, rule: str) -> Iterator[_Error]:
-    from jsonschema import ValidationError
-
-    if schema is False:
-        yield ValidationError("", validator=NEVER, path=[name], schema_path=[rule], instance=value)
-    else:
-        yield from validator.descend(value, schema, path=name, schema_path=rule)
+def _evolve(self: Any, **changes: Any) -> Any:
+    """Return the validator of another part of a schema; the library's own would forget our keywords at `$schema`."""
+    schema = changes.setdefault("schema", self.schema)
+    draft = _draft(schema) if isinstance(schema, dict) and "$schema" in schema else None
+    for each in self.__attrs_attrs__:
+        if each.init:
+            changes.setdefault(each.alias, getattr(self, each.name))
+    return (type(self) if draft is None else _draft_class(draft))(**changes)
 
 
 def _meta_errors(schema: Mapping[str, Any]) -> list[_Error]:
@@ -177,19 +171,26 @@ def _fault(path: Iterable[str | int], rule: str, message: str, fix: str | None) 
 
 def _dangling(schema: Any, ref: str) -> Violation:
     """Say which `$ref` leads nowhere, without its text, which may be an address with a password."""
-    path = next((path for path, target in _references(schema, ()) if ref.endswith(target) or target.endswith(ref)), ())
+    places = (
+        path
+        for path, target in _members(schema, ())
+        if path[-1] in _REFERENCES and isinstance(target, str) and (ref.endswith(target) or target.endswith(ref))
+    )
     return _fault(
-        path,
+        next(places, ()),
         "$ref",
         "the schema refers to something outside of its file, or to nothing",
         "put it under $defs and refer to #/$defs/<name>; nothing is fetched",
     )
 
 
-def _references(schema: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    members = schema.items() if isinstance(schema, dict) else enumerate(schema) if isinstance(schema, list) else ()
-    for key, value in members:
-        if key in ("$ref", "$dynamicRef", "$recursiveRef") and isinstance(value, str):
-            yield (*path, key), value
-        else:
-            yield from _references(value, (*path, key))
+def _place_of(schema: Any, pattern: str) -> tuple[str | int, ...]:
+    places = (path for path, found in _members(schema, ()) if pattern in (path[-1], found))
+    return next(places, ())
+
+
+def _members(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, member in members:
+        yield (*path, key), member
+        yield from _members(member, (*path, key))

@@ -8,13 +8,13 @@ Names of keys are not values; an undeclared key is named, because nobody could f
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runpin.parsing.nearest import nearest
 from runpin.parsing.pointers import pointer_to
+from runpin.validation.patterns import fault_of, matches
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import _Error
@@ -44,7 +44,8 @@ def worded(error: _Error, content: Any) -> tuple[Wording, ...]:
         # The library gives no place inside of what it refuses altogether, but for the keywords that we took over.
         return (Wording("is not allowed at all" if about_value else "holds what is not allowed at all", "remove it"),)
     if not about_value:
-        return (Wording(f"the name of a key here {sentence}", "rename the key"),)
+        mending = _fix(error, keyword) if keyword == "format" else None
+        return (Wording(f"the name of a key here {sentence}", mending or "rename the key"),)
     if keyword in _MANY:
         return tuple(_MANY[keyword](error)) or (Wording(sentence),)
     if keyword in ("anyOf", "oneOf"):
@@ -110,8 +111,8 @@ _SENTENCES = {
 def _fix(error: _Error, keyword: str) -> str | None:
     """Say what to do where the kind of value, which is no secret, tells it."""
     expected, found = set(_texts(error.validator_value)), error.instance
-    if keyword == "format" and "regex" in expected:
-        return "write a regular expression that Python's `re` understands"
+    if keyword == "format" and "regex" in expected and isinstance(found, str):
+        return fault_of(found)
     if keyword != "type" or "string" in expected:
         return "put it in quotes" if keyword == "type" and isinstance(found, (int, float)) else None
     if isinstance(found, str) and "boolean" in expected:
@@ -139,7 +140,7 @@ def _additional(error: _Error) -> Iterable[Wording]:
     schema = error.schema if isinstance(error.schema, dict) else {}
     declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for key in _keys(error):
-        if key not in declared and not any(re.search(pattern, key) for pattern in patterns):
+        if key not in declared and not any(matches(pattern, key) for pattern in patterns):
             match = nearest(key, declared)
             yield Wording("the key is not declared", f"did you mean {match!r}?" if match else "remove it", key)
 
