@@ -23,6 +23,7 @@ STAGES = frozenset(
         "handing_over",
         "modelling",
         "reacting",
+        "reporting",
         "remembering",
         "rolling_back",
         "watching",

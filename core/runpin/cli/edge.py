@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -46,7 +47,7 @@ class Commands(TyperGroup):
         """Run one command and end the process with its exit code."""
         given = list(sys.argv[1:] if args is None else args)
         _never_fail_to_print()
-        report = _Report(as_json="--json" in given)
+        report = _Report(as_json=_wants_json(given))
         try:
             ended = super().main(given, prog_name or "runpin", complete_var, False, windows_expand_args, **extra)  # noqa: FBT003 - as above
             code = ended if isinstance(ended, int) else 0
@@ -118,6 +119,10 @@ class _Report:
             complain(
                 finding["message"], [("where", finding["where"]), ("key", finding["key"]), ("fix", finding["fix"])]
             )
+
+
+def _wants_json(given: Sequence[str]) -> bool:
+    return not {"--json", "--format=json"}.isdisjoint(given) or ("--format", "json") in pairwise(given)
 
 
 def _never_fail_to_print() -> None:

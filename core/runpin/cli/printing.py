@@ -12,22 +12,32 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from runpin.reporting.escaping import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from rich.console import Console, RenderableType
 
+__all__ = [
+    "columns",
+    "complain",
+    "emit",
+    "fields",
+    "heading",
+    "moment",
+    "note",
+    "pieces",
+    "results",
+    "say",
+    "tracker",
+    "value_text",
+    "visible",
+]
+
 _GAP = "   "
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
-
-
-def visible(text: object) -> str:
-    r"""Return *text* as a terminal may show it: what cannot be printed is written as an escape, `\x1b`."""
-    plain = str(text)
-    if plain.isprintable():
-        return plain
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in plain)
 
 
 def emit(payload: Any) -> None:
@@ -71,6 +81,15 @@ def complain(line: str, details: Iterable[tuple[str, str | None]] = (), *, stder
     for name, detail in details:
         if detail:
             _print(console, Text.assemble((f"  {name + ':':<7}", "dim"), visible(detail)))
+
+
+def pieces(lines: Iterable[Sequence[tuple[str, str]]]) -> None:
+    """Print lines that are made of pieces, each with its style; what is in them has been made visible."""
+    from rich.text import Text
+
+    console = _console()
+    for line in lines:
+        _print(console, Text.assemble(*line))
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]], *, indent: int = 0) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from runpin.reporting import remark_of_finding
+
 if TYPE_CHECKING:
-    from runpin.errors import RunpinError
     from runpin.model import (
         Channel,
         ChannelMove,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         Snapshot,
         SnapshotId,
     )
+    from runpin.reporting import Remark, Report
 
 Shape = dict[str, Any]
 
@@ -129,32 +131,42 @@ def origin_shape(origin: Origin | None) -> Shape | None:
 
 def finding_shape(finding: Finding) -> Shape:
     """Return what a check found; it holds no value."""
+    return remark_shape(remark_of_finding(finding))
+
+
+def remark_shape(remark: Remark) -> Shape:
+    """Return one thing that is wrong, without the environments that it is wrong in."""
     return {
-        "where": str(finding.origin or finding.document),
-        "key": f"{finding.document}#{finding.pointer}",
-        "rule": finding.rule,
-        "severity": finding.severity,
-        "message": finding.message,
-        "fix": finding.fix,
+        "where": remark.where,
+        "key": remark.key,
+        # A file that cannot be used has always been told by the kind of its error here.
+        "rule": remark.kind or remark.rule,
+        "code": remark.rule,
+        "severity": remark.severity,
+        "message": remark.message,
+        "fix": remark.fix,
+        "document": remark.document,
+        "pointer": remark.pointer,
+        "file": remark.file,
+        "line": remark.line,
+        "column": remark.column,
     }
 
 
-def problem_shape(error: RunpinError) -> Shape:
-    """Return an error of the config repository in the form of a finding."""
+def report_shape(report: Report) -> Shape:
+    """Return everything that is wrong with one state of the config repository."""
     return {
-        "where": error.where,
-        "key": None,
-        "rule": type(error).__name__,
-        "severity": "error",
-        "message": error.what,
-        "fix": error.fix,
+        "valid": report.acceptable,
+        "commit": commit_shape(report.commit),
+        "environments": [{"name": each.name, "documents": each.documents} for each in report.environments],
+        "findings": [{**remark_shape(remark), "environments": list(remark.environments)} for remark in report.remarks],
     }
 
 
 def commit_text(commit: Commit) -> str:
     """Return a state of the config repository in one line."""
     if not commit.reproducible:
-        return f"The files in {commit.repository} as they are"
+        return f"The files in {commit.repository} {commit.message.removeprefix('files ')}"
     return f"Commit {commit.sha[:12]} ({commit.ref}) by {commit.author.partition(' <')[0]}: {commit.message}"
 
 

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runpin.cli.options import AsJson, Ref, Repository, opened, readable
-from runpin.cli.printing import columns, complain, emit, heading, say
-from runpin.cli.shapes import Shape, commit_shape, commit_text, finding_shape, problem_shape
-from runpin.errors import InvalidConfig
+from runpin.cli.options import Ref, Repository, opened, readable, repository_at
+from runpin.cli.printing import columns, emit, heading, pieces
+from runpin.cli.shapes import commit_text, report_shape
+from runpin.errors import InvalidConfig, RunpinError
+from runpin.reporting import Report, remark_of_problem, report_of
+from runpin.reporting.escaping import inert
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from runpin.checking import Check, Checked
+    from runpin.assembly import Runpin
+    from runpin.checking import Check
     from runpin.model import Commit
     from runpin.ports import Source
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """What came out for one environment; there are no documents when there are findings."""
+class Format(StrEnum):
+    """What the answer is written for."""
 
-    environment: str
-    documents: int = 0
-    findings: tuple[Shape, ...] = ()
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+    GITLAB = "gitlab"
 
 
 def validate(
@@ -37,71 +42,125 @@ def validate(
     ] = None,
     repository: Repository = None,
     ref: Ref = None,
-    as_json: AsJson = False,
+    staged: Annotated[
+        bool, typer.Option("--staged", help="Check what is staged for the next commit, as a commit hook should.")
+    ] = False,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", metavar="NAME", help="text, json, sarif, github or gitlab.", show_default="text"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    show_values: Annotated[
+        bool, typer.Option("--show-values", help="Show lines with their values, which may be secrets.")
+    ] = False,
 ) -> None:
     """
     Check every document of every environment.
 
     Publishing does the same, so this is for finding mistakes earlier.
-    Reads the files as they are, committed or not; with --ref a commit.
+    Reads the files as they are, committed or not; with --staged the index of Git, with --ref a commit.
     """
-    with opened() as core:
-        source, commit = readable(core, repository, ref)
-        checked, findings = _check_all(core.check, source, commit, environments or ())
-    if as_json:
-        emit(
-            {
-                "valid": not findings,
-                "commit": commit_shape(commit),
-                "environments": [{"name": each.environment, "documents": each.documents} for each in checked],
-                "findings": findings,
-            }
-        )
-    else:
-        _print(commit, checked, findings)
-    if findings:
+    chosen = _chosen(form, as_json=as_json, show_values=show_values)
+    if staged and ref is not None:
+        raise typer.BadParameter("--staged and --ref exclude each other")
+    try:
+        with opened() as core:
+            source, commit = _staged(core, repository) if staged else readable(core, repository, ref)
+            report = _check(core.check, source, commit, environments or ())
+            _write(report, chosen, source, show_values=show_values)
+    except RunpinError as error:
+        if chosen is Format.SARIF:
+            # Code hosts take a report that says so better than none.
+            _write_failure(error)
+        raise
+    if not report.acceptable:
         raise typer.Exit(1)
 
 
-def _check_all(
-    check: Check, source: Source, commit: Commit, chosen: Sequence[str]
-) -> tuple[list[_Checked], list[Shape]]:
+def _chosen(form: Format | None, *, as_json: bool, show_values: bool) -> Format:
+    if as_json and form not in (None, Format.JSON):
+        raise typer.BadParameter("--json and another --format exclude each other")
+    chosen = Format.JSON if as_json else form or Format.TEXT
+    if show_values and chosen is not Format.TEXT:
+        raise typer.BadParameter(f"--format {chosen} never holds values")
+    return chosen
+
+
+def _staged(core: Runpin, repository: str | None) -> tuple[Source, Commit]:
+    from runpin.sources.staged import StagedSource
+
+    source = StagedSource(Path(repository_at(core, repository) or Path.cwd()))
+    return source, source.resolve("index")
+
+
+def _check(check: Check, source: Source, commit: Commit, chosen: Sequence[str]) -> Report:
+    paths = frozenset(source.paths(commit))
     try:
-        report = check(source, commit, chosen)
+        return report_of(commit, check(source, commit, chosen), paths)
     except InvalidConfig as error:
-        return [], [{**problem_shape(error), "environments": []}]
-    checked = [_summary(name, each) for name, each in report.items()]
-    findings: dict[str, Shape] = {}
-    for each in checked:
-        for finding in each.findings:
-            # Environments share most files; a mistake in one of them is read once.
-            known = findings.setdefault(repr(finding), {**finding, "environments": []})
-            known["environments"].append(each.environment)
-    return checked, list(findings.values())
+        return Report(commit, (), (remark_of_problem(error, paths),))
 
 
-def _summary(environment: str, checked: Checked) -> _Checked:
-    findings = (*map(problem_shape, checked.problems), *map(finding_shape, checked.findings))
-    return _Checked(environment, 0 if findings else sum(map(len, checked.scopes.values())), findings)
+def _write(report: Report, form: Format, source: Source, *, show_values: bool) -> None:
+    from runpin import __version__
+
+    prefix = _prefix(report.commit)
+    match form:
+        case Format.JSON:
+            emit(report_shape(report))
+        case Format.SARIF:
+            from runpin.reporting.sarif import sarif
+
+            emit(sarif(report, __version__, prefix))
+        case Format.GITLAB:
+            from runpin.reporting.gitlab import gitlab
+
+            emit(gitlab(report, prefix))
+        case Format.GITHUB:
+            _print_commands(report, prefix)
+        case Format.TEXT:
+            _print(report, source, show_values=show_values)
 
 
-def _print(commit: Commit, checked: Sequence[_Checked], findings: Sequence[Shape]) -> None:
-    heading(commit_text(commit))
-    rows = [
-        (each.environment, f"{len(each.findings)} found" if each.findings else f"ok, {each.documents} documents")
-        for each in checked
-    ]
-    columns(("", ""), rows, indent=2)
-    for finding in findings:
-        complain(
-            finding["message"],
-            [
-                ("where", finding["where"]),
-                ("key", finding["key"]),
-                ("in", ", ".join(finding["environments"]) or None),
-                ("fix", finding["fix"]),
-            ],
-            stderr=False,
-        )
-    if not findings:
-        say("Valid.", style="green")
+def _write_failure(error: RunpinError) -> None:
+    from runpin import __version__
+    from runpin.reporting.sarif import sarif_of_failure
+
+    emit(sarif_of_failure(error, __version__))
+
+
+def _print_commands(report: Report, prefix: str) -> None:
+    from runpin.reporting.github import github
+    from runpin.reporting.readable import summary
+
+    pieces(((command, ""),) for command in github(report, prefix))
+    pieces(summary(report))
+
+
+def _print(report: Report, source: Source, *, show_values: bool) -> None:
+    from runpin.reporting.excerpts import Excerpts
+    from runpin.reporting.readable import readable as lines_of
+
+    def read(paths: Iterable[str]) -> Mapping[str, bytes]:
+        return source.read(report.commit, paths)
+
+    heading(inert(commit_text(report.commit)))
+    columns(("", ""), [(each.name, _outcome(report, each.name)) for each in report.environments], indent=2)
+    pieces(lines_of(report, Excerpts(read, masked=not show_values)))
+
+
+def _outcome(report: Report, environment: str) -> str:
+    found = sum(environment in remark.environments for remark in report.remarks)
+    documents = next(each.documents for each in report.environments if each.name == environment)
+    if not found:
+        return f"ok, {documents} documents"
+    return f"{found} found" if not documents else f"ok, {documents} documents, {found} found"
+
+
+def _prefix(commit: Commit) -> str:
+    """Return the folder of the config repository in the working tree of Git that it lies in, `/` last."""
+    folder = Path(commit.repository)
+    if not folder.is_absolute() or commit.reproducible:
+        return ""
+    root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
+    return "".join(f"{part}/" for part in folder.relative_to(root).parts)

@@ -159,12 +159,14 @@ class Git:
         settings: more of git's settings, `name=value`.
         held: file descriptors that stay open as long as any process of git lives, even when this one is killed.
             That is how a lock outlives its owner.
+        variables: more of git's environment.
     """
 
     address: Address
     timeout: float
     settings: tuple[str, ...] = field(default=(), repr=False)
     held: tuple[int, ...] = field(default=(), repr=False)
+    variables: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @contextmanager
     def online(self, lock: int) -> Iterator[Git]:
@@ -239,7 +241,7 @@ class Git:
         given = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         # A folder inside of somebody's repository is not that repository.
         ceiling = {"GIT_CEILING_DIRECTORIES": str(self.address.folder.parent)} if self.address.folder else {}
-        return _ENVIRONMENT | given | ceiling | {"GIT_ALLOW_PROTOCOL": self.address.protocol}
+        return _ENVIRONMENT | given | ceiling | dict(self.variables) | {"GIT_ALLOW_PROTOCOL": self.address.protocol}
 
     def _start(self, arguments: list[str], stderr: IO[bytes]) -> Conversation:
         program = which("git")
