@@ -88,7 +88,7 @@ class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         if run.status is not dg.DagsterRunStatus.NOT_STARTED:
             return
         proposal = self._proposer.propose(run.tags.get(tags.CARRIED), run.run_id, tags.declared(run.tags))
-        chosen = _readable(Proposal(), run.tags.get(tags.OVERRIDE, ""))
+        chosen = _chosen(run.tags.get(tags.OVERRIDE, ""))
         if proposal is None or chosen is None:
             return
         kin = self._kin(run)
@@ -111,9 +111,9 @@ class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         return None
 
 
-def _readable(proposal: Proposal, override: str) -> Proposal | None:
+def _chosen(text: str) -> Proposal | None:
     try:
-        return choose(proposal, override)
+        return choose(Proposal(), text)
     except InvalidProposal:
         # The step that reads configuration reports it, where the person who wrote it will look.
         return None
@@ -130,8 +130,10 @@ def _proposed_to(kin: DagsterRun, proposal: Proposal) -> dict[str, SnapshotId]:
 
 def _shown_by(kin: DagsterRun | None, proposal: Proposal) -> dict[str, SnapshotId]:
     """Return what *kin* shows of the applications in *proposal*: it may have been told, or have switched."""
-    found = {}
-    for name in proposal.pins if kin is not None else ():
+    found: dict[str, SnapshotId] = {}
+    if kin is None:
+        return found
+    for name in proposal.pins:
         with suppress(RunpinError):
             shown = SnapshotId.parse(kin.tags.get(tags.label(name), ""))
             if shown.application == name:

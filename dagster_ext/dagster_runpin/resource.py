@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import dagster as dg  # noqa: TID253 - a code location imports this on top of Dagster
 from pydantic import Field, PrivateAttr
@@ -17,13 +17,9 @@ from runpin.handing_over import KEY, hand_over
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pydantic import BaseModel
-
     from runpin.assembly import Runpin
     from runpin.model import Pin, SnapshotId
-    from runpin.reading import PinnedRun
-
-    Model = TypeVar("Model", bound=BaseModel)
+    from runpin.reading import Model, PinnedRun
 
 
 class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -91,7 +87,7 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @overload
     def config(self, path: str, model: type[Model]) -> Model: ...
 
-    def config(self, path: str, model: type[BaseModel] | None = None) -> Any:
+    def config(self, path: str, model: type[Any] | None = None) -> Any:
         """
         Return the configuration document *path* that this run is pinned to.
 
@@ -99,7 +95,8 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         Args:
             path: `"application/document"`, for example `"payments/etl"`.
-            model: a pydantic model; the answer is a frozen instance of it. Without one it is a read-only mapping.
+            model: a pydantic model, of which the answer is a frozen instance, or a generated Protobuf message;
+                without one the answer is a read-only mapping.
 
         Raises:
             RunpinError: see `runpin.errors`; those with `retryable` set are worth a retry of the step.
