@@ -10,6 +10,7 @@ pytest.register_assert_rewrite(
     "runpin.testing.reactions_contract",
     "runpin.testing.store_contract",
     "pinned_airflow",
+    "pinned_dagster",
 )
 
 pytest_plugins = ("postgres_server", "airflow_stage", "dagster_stage", "ran_for_real")

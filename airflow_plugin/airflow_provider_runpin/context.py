@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 # What is imported here is paid for by every parse of every DAG file; the rest waits for the first read.
 
@@ -10,13 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
-    from pydantic import BaseModel
 
     from runpin import PinnedRun
     from runpin.assembly import Runpin
     from runpin.model import Pin
-
-    Model = TypeVar("Model", bound=BaseModel)
+    from runpin.reading import Model
 
 _held: tuple[object, PinnedRun] | None = None
 
@@ -55,13 +53,14 @@ def get_config(path: str) -> Mapping[str, Any]: ...
 def get_config(path: str, model: type[Model]) -> Model: ...
 
 
-def get_config(path: str, model: type[BaseModel] | None = None) -> Any:
+def get_config(path: str, model: type[Any] | None = None) -> Any:
     """
     Return the configuration document *path* that this DAG run is pinned to.
 
     Args:
         path: `"application/document"`, for example `"payments/etl"`.
-        model: a pydantic model; the answer is a frozen instance of it. Without one it is a read-only mapping.
+        model: a pydantic model, of which the answer is a frozen instance, or a generated Protobuf message; without
+            one the answer is a read-only mapping.
 
     Raises:
         RunpinError: see `runpin.errors`; those with `retryable` set are worth a retry of the task.

@@ -34,7 +34,7 @@ Every error runpin raises on purpose, as one tree.
   + ConfigUnavailable             no pin, no proposal and no backend: retry, never guess
   + NoRun                         configuration was asked for outside of a run
   + CacheError                    the local cache folder cannot be used
-  + ModelRejected                 the user's pydantic model does not accept the pinned document
+  + ModelRejected                 the user's model does not accept the pinned document
 
 Each error says *what* is wrong, *where*, and how to *fix* it.
 None of them ever holds a configuration value: values may be secrets.

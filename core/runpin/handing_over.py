@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from runpin.canonical import freeze, thaw, verified
 from runpin.errors import InvalidProposal, NotFound, RunpinError, UnknownDocument
@@ -23,11 +23,7 @@ from runpin.reading import split_path
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pydantic import BaseModel
-
-    from runpin.reading import PinnedRun
-
-    Model = TypeVar("Model", bound=BaseModel)
+    from runpin.reading import Model, PinnedRun
 
 KEY = "runpin"
 """The key under which an engine hands it over, in the extras of a Dagster Pipes session for one."""
@@ -53,7 +49,7 @@ class HandedConfig:
     @overload
     def get_config(self, path: str, model: type[Model]) -> Model: ...
 
-    def get_config(self, path: str, model: type[BaseModel] | None = None) -> Any:
+    def get_config(self, path: str, model: type[Any] | None = None) -> Any:
         """
         Return the document *path*, `"application/document"`; see `PinnedRun.get_config`.
 

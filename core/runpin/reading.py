@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from runpin.ancestry import ALONE, Ancestry
 from runpin.errors import NoRun, UnknownDocument
 from runpin.model import STABLE, Behavior, Pin, RunKey, Scope, Snapshot, check_name
-from runpin.modelling import as_model
+from runpin.modelling import as_model, is_protobuf
 from runpin.proposing import Proposal
 
 if TYPE_CHECKING:
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from runpin.modelling import ProtobufMessage
     from runpin.pinning import Pinner
     from runpin.resolving import Resolver
 
-    Model = TypeVar("Model", bound=BaseModel)
+    Model = TypeVar("Model", bound=BaseModel | ProtobufMessage)
 
 _log = logging.getLogger("runpin.reading")
 
@@ -77,7 +78,7 @@ class PinnedRun:
         self._snapshots: dict[str, Snapshot] = {}
         # Two levels and no tuple to build: reading again is what tasks do in loops.
         self._read: dict[str, Any] = {}
-        self._typed: dict[type[BaseModel], dict[str, BaseModel]] = {}
+        self._typed: dict[type[Any], dict[str, Any]] = {}
 
     @overload
     def get_config(self, path: str) -> Mapping[str, Any]: ...
@@ -85,14 +86,15 @@ class PinnedRun:
     @overload
     def get_config(self, path: str, model: type[Model]) -> Model: ...
 
-    def get_config(self, path: str, model: type[BaseModel] | None = None) -> Any:
+    def get_config(self, path: str, model: type[Any] | None = None) -> Any:
         """
         Return the pinned document *path*, `"application/document"`.
 
         Args:
             path: for example `"payments/etl"`.
-            model: a pydantic model; the answer is a frozen instance of it. Without one the answer is a mapping that
-                is read-only all the way down.
+            model: a pydantic model; the answer is a frozen instance of it. Or a generated Protobuf message; the
+                answer is a new one on each call. Without one the answer is a mapping that is read-only all the way
+                down.
 
         Raises:
             UnknownDocument, ModelRejected, ConfigUnavailable, StoreCorrupt, and what `Pinner.pin` raises.
@@ -149,7 +151,7 @@ class PinnedRun:
         finally:
             _current.reset(token)
 
-    def _first_read(self, path: str, model: type[BaseModel] | None) -> Any:
+    def _first_read(self, path: str, model: type[Any] | None) -> Any:
         application, name = split_path(path)
         snapshot = self.snapshot(application)
         value = self._resolver.document(snapshot, name)
@@ -157,6 +159,9 @@ class PinnedRun:
             self._read[path] = value
             return value
         typed = as_model(value, model, f"{path} of {snapshot.id}")
+        if is_protobuf(model):
+            # Whoever gets it may change it, so nobody else does.
+            return typed
         self._typed.setdefault(model, {})[path] = typed
         return typed
 
@@ -213,7 +218,7 @@ def get_config(path: str) -> Mapping[str, Any]: ...
 def get_config(path: str, model: type[Model]) -> Model: ...
 
 
-def get_config(path: str, model: type[BaseModel] | None = None) -> Any:
+def get_config(path: str, model: type[Any] | None = None) -> Any:
     """Return a pinned document of the active run; see `PinnedRun.get_config`."""
     run = current_run()
     return run.get_config(path) if model is None else run.get_config(path, model)

@@ -160,9 +160,9 @@ def test_a_dag_file_that_reads_configuration_does_not_load_the_core() -> None:
 
 def test_the_provider_info_fits_airflows_schema() -> None:
     """Airflow checks it when it starts, and leaves a provider out that does not fit."""
+    import airflow
     from jsonschema import validate
 
-    import airflow
     from airflow_provider_runpin.get_provider_info import get_provider_info
 
     schema = json.loads((Path(airflow.__path__[0]) / "provider_info.schema.json").read_text())

@@ -118,9 +118,9 @@ def test_the_manifest_declares_everything() -> None:
         "export": "payments/export.yaml",
         "limits": "shared/limits.json",
     } == payments.documents
-    assert {"etl": "schemas/etl.yaml"} == payments.schemas
+    assert {"etl": ["schemas/etl.yaml"]} == {name: list(map(str, each)) for name, each in payments.schemas.items()}
     assert "team-payments" == payments.owner
-    assert {"type": "object"} == found.schemas("payments")["etl"].value
+    assert [{"type": "object"}] == [getattr(each, "value", None) for each in found.schemas("payments")["etl"]]
     assert {} == found.schemas("reports")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from airflow.sdk.bases.hook import BaseHook  # noqa: TID253 - DAG files import this module on top of Airflow
 
@@ -11,11 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.sdk import Context
-    from pydantic import BaseModel
 
     from runpin.assembly import Runpin
-
-    Model = TypeVar("Model", bound=BaseModel)
+    from runpin.reading import Model
 
 
 class RunpinHook(BaseHook):
@@ -57,7 +55,7 @@ class RunpinHook(BaseHook):
     @overload
     def get_config(self, path: str, model: type[Model], *, context: Context | None = None) -> Model: ...
 
-    def get_config(self, path: str, model: type[BaseModel] | None = None, *, context: Context | None = None) -> Any:
+    def get_config(self, path: str, model: type[Any] | None = None, *, context: Context | None = None) -> Any:
         """Return the document *path* that the DAG run of *context* is pinned to; the current task's by default."""
         from airflow.sdk import get_current_context
 

@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from runpin.compiling.files import MANIFEST, check_overlays, expand
+from runpin.compiling.schemas import Declared, Schema, declared_schemas, read_schemas
 from runpin.compiling.tables import Table
-from runpin.errors import ManifestError, NotFound, UnknownApplication
+from runpin.errors import InvalidConfig, ManifestError, NotFound, ParseError, UnknownApplication
 from runpin.model import Commit
-from runpin.parsing import Parsed, parse
+from runpin.parsing import parse
 from runpin.parsing.nearest import advice
 from runpin.ports import Source
 
 FORMAT = 1
 """The format of manifest that this release reads."""
+
+_Schemas = tuple[Mapping[str, tuple[Schema, ...]], tuple[ParseError, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,13 @@ class Application:
 
     Attributes:
         documents: path of each document's base file, by the document's name.
-        schemas: path of the JSON Schema of a document, by the document's name.
+        schemas: what a document is checked against, by the document's name.
         owner: who to ask, in free text.
     """
 
     name: str
     documents: Mapping[str, str]
-    schemas: Mapping[str, str]
+    schemas: Mapping[str, tuple[Declared, ...]]
     owner: str | None = None
 
 
@@ -57,7 +60,7 @@ class Repository:
     applications: Mapping[str, Application]
     paths: frozenset[str] = field(repr=False)
     looking_at: Callable[[str], None] = field(default=_quietly, repr=False, compare=False)
-    _schemas: dict[str, Mapping[str, Parsed]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _schemas: dict[str, _Schemas] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def application(self, name: str) -> Application:
         """
@@ -69,23 +72,30 @@ class Repository:
         check_known("application", name, self.applications, UnknownApplication)
         return self.applications[name]
 
-    def schemas(self, application: str) -> Mapping[str, Parsed]:
+    def schemas(
+        self, application: str, on_problem: Callable[[InvalidConfig], None] | None = None
+    ) -> Mapping[str, tuple[Schema, ...]]:
         """
-        Return the JSON Schema of each document of *application* that has one, by the document's name.
+        Return the schemas of each document of *application* that has any, by the document's name.
 
         They are read once; later calls give the same answer.
+
+        Args:
+            application: a declared one.
+            on_problem: takes each problem with a file, which is then left out; the first is raised by default.
 
         Raises:
             UnknownApplication, ParseError, SourceError
         """
         if application not in self._schemas:
             declared = self.application(application).schemas
-            files = {}
-            for path, body in sorted(self.read(declared.values()).items()):
-                self.looking_at(path)
-                files[path] = parse(path, body)
-            self._schemas[application] = {document: files[path] for document, path in declared.items()}
-        return self._schemas[application]
+            self._schemas[application] = read_schemas(declared, self.paths, self.read, self.looking_at)
+        schemas, problems = self._schemas[application]
+        for problem in problems:
+            if on_problem is None:
+                raise problem
+            on_problem(problem)
+        return schemas
 
     def read(self, paths: Iterable[str]) -> Mapping[str, bytes]:
         """Return the bytes of each of *paths*, in one round trip to the source."""
@@ -157,21 +167,5 @@ def _application(parent: Table, name: str, paths: frozenset[str]) -> Application
     if not patterns:
         raise table.error("documents", f"application {name!r} has no document", 'write documents = ["folder/*.yaml"]')
     documents = expand(table, patterns, paths)
-    return Application(name, documents, _schemas(table, documents, paths), table.text("owner"))
-
-
-def _schemas(table: Table, documents: Mapping[str, str], paths: frozenset[str]) -> dict[str, str]:
-    schemas = {}
-    declared = table.table("schemas")
-    for document in declared.value:
-        if document not in documents:
-            raise declared.error(
-                document,
-                f"a schema is declared for the unknown document {document[:80]!r}",
-                advice(document, documents),
-            )
-        path = declared.text(document)
-        if path is None or path not in paths:
-            raise declared.error(document, f"there is no file {path!r}", advice(path or "", paths))
-        schemas[document] = path
-    return schemas
+    schemas = declared_schemas(table.table("schemas"), documents, paths)
+    return Application(name, documents, schemas, table.text("owner"))

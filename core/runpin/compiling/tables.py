@@ -28,8 +28,12 @@ class Table:
 
     def error(self, key: str | None, what: str, fix: str) -> ManifestError:
         """Say what is wrong with *key*, or with the table."""
+        return ManifestError(what, where=str(self.origin(key)), fix=fix)
+
+    def origin(self, key: str | None) -> Origin:
+        """Return where *key*, or the table, is written."""
         pointer = self.pointer if key is None else child(self.pointer, key)
-        return ManifestError(what, where=str(self.origins.get(pointer) or self.origins[self.pointer]), fix=fix)
+        return self.origins.get(pointer) or self.origins[self.pointer]
 
     def only(self, *known: str) -> None:
         """Refuse every key that is not *known*."""
