@@ -276,4 +276,4 @@ class CacheError(RunpinError):
 
 
 class ModelRejected(RunpinError):
-    """The user's pydantic model does not accept the pinned document."""
+    """The user's model, a pydantic one or a Protobuf message, does not accept the pinned document."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from runpin.errors import CheckFailed, ModelRejected, ParseError
 from runpin.parsing import parse
 from runpin.sandbox import Limits, Sandbox
 from runpin.validation import validate
+from runpin.validation.faults import Refused
 from runpin.validation.protobuf import program_of
+from runpin.validation.protoc import compiled
 from schema_files import checked, told
 from world import World
 
@@ -227,6 +230,9 @@ def cel(expression: str, inside: str = "repeated int32 s = 3; A a = 4;") -> str:
     return f"{HEAD}{RULES}message A {{ {inside}\n{rule} }}"
 
 
+EXTENDED = """syntax = "proto2"; import "google/protobuf/descriptor.proto";
+extend google.protobuf.MessageOptions { optional A o = 50000; }
+message A { optional A a = 1; option (o) = {"""
 LINKED = "".join(f"message M{i} {{ M{(i + 1) % 5000} x = 1; }}" for i in range(5000))
 FLAT = "".join(f"message M{i} {{ int32 x = 1; }} M{i} m{i} = {i + 1};" for i in range(5000))
 
@@ -247,6 +253,7 @@ FLAT = "".join(f"message M{i} {{ int32 x = 1; }} M{i} m{i} = {i + 1};" for i in 
         (HEAD + "message M {" * 5000 + "}" * 5000, "M", {}, "x/a.proto:2", "protobuf/compile", "recursion limit"),
         (f"{HEAD}message A {{ {LINKED} M0 m = 1; }}", "A", {}, "runpin.toml:5", "protobuf/depth", "longer chain"),
         (f"{HEAD}message A {{ {FLAT} }}", "A", {"m4": {"x": CANARY}}, "payments/etl.json:3", "protobuf/int32", "int32"),
+        (EXTENDED + "a{" * 5000 + "}" * 5000 + "}; }", "A", {}, "runpin.toml:5", "protobuf/compile", "crashes"),
         (cel("this.s +"), "A", {}, "x/a.proto:4", "protovalidate/rule", "Syntax error"),
         (cel("(" * 5000 + "true" + ")" * 5000), "A", {}, "x/a.proto:4", "protovalidate/rule", "recursion limit"),
         (cel("1/this.s[0] > 0"), "A", {"s": [0]}, "payments/etl.json:1", "protovalidate/looks", "cannot be evaluated"),
@@ -317,6 +324,27 @@ def test_a_rule_that_takes_for_ever_refuses_the_check() -> None:
         after = checked(sandbox, MESSAGE, GOOD, FILES).findings
 
     assert ("payments/etl.json", ()) == (caught.value.where, after)
+
+
+def test_a_crash_of_the_compiler_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The compiler's folder goes away with it, and so does the process."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    file = ProtoFile("a.proto", "a.proto", f"{EXTENDED}{'a{' * 4000}{'}' * 4000}}}; }}".encode())
+    with pytest.raises(Refused) as caught:
+        compiled([file])
+
+    assert ["the compiler crashes on the file"] == [fault.message for fault in caught.value.faults]
+    assert [] == [*tmp_path.iterdir()]
+
+
+def test_the_how_to_can_be_followed(sandbox: Sandbox) -> None:
+    """The message in docs/how-to/schemas.md compiles, and its rules hold."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "schemas.md"
+    proto = page.read_text(encoding="utf-8").partition("```proto\n")[2].partition("```")[0]
+    document = {"batch_size": 0, "start_hour": 9, "endHour": 8}
+    found = checked(sandbox, MESSAGE, document, {PATH: proto}).findings
+
+    assert ["protovalidate/window", "protovalidate/int32.gte_lte"] == [each.rule for each in found]
 
 
 def test_a_file_whose_name_is_an_option_is_a_file(sandbox: Sandbox) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from consumer_models import CANARY
+from consumer_models import CANARY, Agreed
 from runpin.clock import SystemClock
 from runpin.errors import CheckFailed
 from runpin.sandbox import Limits, Sandbox
 from schema_files import checked, told
+from world import World
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +157,14 @@ def test_a_model_that_cannot_be_imported_is_found_at_the_manifest(
     assert fix in (found.fix or "")
     assert CANARY not in json.dumps([found.message, found.fix])
     assert str(tmp_path) not in repr(found)
+
+
+def test_a_strict_model_reads_what_it_was_checked_with(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A model that wants real dicts and lists gets them, when it judges a document and when a run reads it."""
+    document = {"name": "ab", "batch_size": 1, "hosts": ["a"], "limits": {"a": 1}}
+    world = World(tmp_path)
+    world.publish({"etl": document})
+    read = world.host().run("r1").get_config("payments/etl", model=Agreed)
+
+    assert () == checked(sandbox, "python:consumer_models:Agreed", document).findings
+    assert (["a"], {"a": 1}) == (read.hosts, read.limits)

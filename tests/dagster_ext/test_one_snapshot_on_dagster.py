@@ -61,14 +61,13 @@ def test_a_run_and_its_reexecutions(dagster: PinnedDagster) -> None:
 
 
 def test_a_backfill(dagster: PinnedDagster) -> None:
-    """Four partitions of two assets are four runs, and one piece of work."""
-    begun = len(dagster.published)
-    done = dagster.backfill(["parted", "parted_on"], ["a", "b", "c", "d"])
+    """Four partitions of two assets are four runs, and one piece of work; two suffice without our coordinator."""
+    begun, parts = len(dagster.published), "abcd" if dagster.proposing else "ab"
+    done = dagster.backfill(["parted", "parted_on"], list(parts))
     pin = dagster.one_snapshot(*done.runs)
-    made = [dagster.api.materialization(name, part) for name in ("parted", "parted_on") for part in "abcd"]
+    made = [dagster.api.materialization(name, part) for name in ("parted", "parted_on") for part in parts]
 
-    assert 4 == len(done.runs)
-    assert 8 == len(dagster.seen(*done.runs))
+    assert (len(parts), 2 * len(parts)) == (len(done.runs), len(dagster.seen(*done.runs)))
     assert len(dagster.published) - begun > 4
     assert {str(pin.snapshot)} == {each.metadata[LABEL] for each in made}
 
@@ -81,4 +80,4 @@ def test_runs_are_found_by_their_snapshot(dagster: PinnedDagster) -> None:
     tagged, pinned = dagster.found_by_tag()
 
     assert pinned == tagged
-    assert len(pinned) > 3
+    assert len(pinned) > 2

@@ -1,5 +1,5 @@
 """
-Compiling `.proto` files with the compiler that grpcio-tools brings, in this process.
+Compiling `.proto` files with the compiler that grpcio-tools brings.
 
 It works on a folder of its own, which holds the files of the repository that belong together and nothing else.
 What Google and Buf ship with their libraries comes from there, so everybody has the same.
@@ -8,12 +8,11 @@ What Google and Buf ship with their libraries comes from there, so everybody has
 from __future__ import annotations
 
 import errno
+import faulthandler
 import os
 import re
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +29,8 @@ _NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 _LONGEST_LOG = 64 * 1024
 _LONGEST_TEXT = 300
 _MOST = 20
-
-# The compiler writes to the process's standard error, of which there is one.
-_turn = threading.Lock()
+_FAILED = 99
+_SIMPLER = "simplify what stands there; options that are nested deep are known for it"
 
 
 def compiled(files: Sequence[ProtoFile]) -> bytes:
@@ -46,13 +44,14 @@ def compiled(files: Sequence[ProtoFile]) -> bytes:
     """
     from grpc_tools import protoc  # type: ignore[import-untyped] # it ships no types
 
-    with _turn, tempfile.TemporaryDirectory(prefix="runpin-") as folder:
+    with tempfile.TemporaryDirectory(prefix="runpin-") as folder:
         place = Path(folder)
         _lay_out(place, files)
         arguments = [f"-I{place / 'files'}", f"--descriptor_set_in={place / 'built_in'}", "--include_imports"]
         arguments += [f"--descriptor_set_out={place / 'out'}", str(place / "files" / files[0].name)]
-        with _standard_error_to(place / "log"):
-            code = protoc.main(["protoc", *arguments])
+        code = _run(protoc.main, arguments, place / "log")
+        if code < 0:
+            raise Refused([Fault(files[0].path, 0, "protobuf/compile", "the compiler crashes on the file", _SIMPLER)])
         if code != 0:
             raise Refused(_faults((place / "log").read_bytes(), f"{place / 'files'}{os.sep}", files))
         return (place / "out").read_bytes()
@@ -76,18 +75,23 @@ def _lay_out(place: Path, files: Sequence[ProtoFile]) -> None:
         raise Refused([Fault(files[0].path, 0, "protobuf/import", what, "use short names, and one for each")]) from None
 
 
-@contextmanager
-def _standard_error_to(path: Path) -> Iterator[None]:
-    saved = os.dup(2)
-    try:
-        with path.open("wb") as log:
-            os.dup2(log.fileno(), 2)
-            try:
-                yield
-            finally:
-                os.dup2(saved, 2)
-    finally:
-        os.close(saved)
+def _run(compiler: Callable[[list[str]], int], arguments: Sequence[str], log: Path) -> int:
+    """
+    Return how the compiler ended, negative for a signal.
+
+    It crashes on some options, and writes to the process's one standard error; so it gets a copy of this process.
+    """
+    copy = os.fork()
+    if copy == 0:
+        try:
+            # A host that has traces of crashes written would have them for this expected one.
+            faulthandler.disable()
+            os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT, 0o600), 2)
+            os._exit(compiler(["protoc", *arguments]))
+        finally:
+            # Whatever happens, a copy must not go on with its original's work.
+            os._exit(_FAILED)
+    return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
 
 
 @lru_cache(maxsize=1)
