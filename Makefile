@@ -70,11 +70,12 @@ bench: $(STAMP) ## measure the budgets on this machine
 faults: $(STAMP) ## kill processes on purpose, in the long form; OPS=1000000 operations
 	RUNPIN_FAULT_OPS=$(OPS) $(BIN)/python -m pytest tests/faults --timeout=0 $(ARGS)
 
-# No index, host or path reaches the output, and a second run writes the same bytes.
+# No index, host or path reaches the output, and a second run writes the same bytes. The extras stay in, because pip
+# takes `gql[requests]` for a requirement that `gql==4.0.0` does not pin.
 lock: ## resolve requirements/dev.txt anew; UPGRADE=1 moves the pins (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv, in $(BIN) or on PATH" >&2; exit 1; }
 	@"$(UV)" pip compile --quiet $(PROJECTS) --group dev \
-		--universal --python-version 3.11 --generate-hashes --no-annotate \
+		--universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras \
 		--no-emit-package runpin --no-emit-package airflow-provider-runpin --no-emit-package dagster-runpin \
 		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) -o requirements/dev.txt
 	@echo "requirements/dev.txt pins $$(grep -c '==' requirements/dev.txt) packages; make setup installs them"
