@@ -25,6 +25,8 @@ OPS  ?= 1000000
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
+# The lock is whole, so pip resolves nothing: it would take `gql[requests]` for something that `gql==4.0.0` does not pin.
+# `pip check` says afterwards whether anything is missing.
 setup: $(STAMP) ## build .venv from the lock; nothing to do when it is up to date; VERBOSE=1 shows pip's words
 
 $(STAMP): requirements/dev.txt requirements/editable.txt $(PROJECTS)
@@ -37,7 +39,7 @@ $(STAMP): requirements/dev.txt requirements/editable.txt $(PROJECTS)
 	echo "[1/4] a virtual environment in $(VENV), with $$("$$python" --version)"; \
 	"$$python" -m venv $(VENV)
 	@echo "[2/4] $$(grep -c '==' requirements/dev.txt) locked packages, each checked against its hash (a minute or two the first time)"
-	@$(PIP) install $(QUIET) --require-hashes -r requirements/dev.txt
+	@$(PIP) install $(QUIET) --no-deps --require-hashes -r requirements/dev.txt
 	@echo "[3/4] runpin and its two adapters, editable"
 	@$(PIP) install $(QUIET) --no-deps --no-build-isolation -r requirements/editable.txt
 	@echo "[4/4] do the packages fit together?"
@@ -70,12 +72,11 @@ bench: $(STAMP) ## measure the budgets on this machine
 faults: $(STAMP) ## kill processes on purpose, in the long form; OPS=1000000 operations
 	RUNPIN_FAULT_OPS=$(OPS) $(BIN)/python -m pytest tests/faults --timeout=0 $(ARGS)
 
-# No index, host or path reaches the output, and a second run writes the same bytes. The extras stay in, because pip
-# takes `gql[requests]` for a requirement that `gql==4.0.0` does not pin.
+# No index, host or path reaches the output, and a second run writes the same bytes.
 lock: ## resolve requirements/dev.txt anew; UPGRADE=1 moves the pins (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv, in $(BIN) or on PATH" >&2; exit 1; }
 	@"$(UV)" pip compile --quiet $(PROJECTS) --group dev \
-		--universal --python-version 3.11 --generate-hashes --no-annotate --no-strip-extras \
+		--universal --python-version 3.11 --generate-hashes --no-annotate \
 		--no-emit-package runpin --no-emit-package airflow-provider-runpin --no-emit-package dagster-runpin \
 		--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) -o requirements/dev.txt
 	@echo "requirements/dev.txt pins $$(grep -c '==' requirements/dev.txt) packages; make setup installs them"
