@@ -148,7 +148,7 @@ TEXTS = st.text(alphabet="abé😀", max_size=7)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "name": st.sampled_from(["ab", "éé", "abcde"]) | TEXTS,
     "batch_size": st.integers(1, 100) | st.integers(-3, 110) | st.sampled_from([1.5, True, []]),
-    "ratio": st.floats(0, 1) | st.floats(-2, 2),
+    "ratio": st.floats(0, 1) | st.floats(-2, 2) | st.sampled_from([0, 1]),
     "hosts": st.lists(TEXTS | st.sampled_from("ab"), max_size=3),
     "mode": st.sampled_from(["fast", "safe", "FAST", ""]),
     "limits": st.dictionaries(TEXTS, st.integers(-1, 9), max_size=3),
