@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from runpin.errors import StoreCorrupt
-from runpin.model import Digest, Scope, Snapshot, as_digest, digest_of
+from runpin.model import Digest, Document, Scope, Snapshot, as_digest, digest_of
 
 MANIFEST_FORMAT = 1
 
@@ -42,6 +42,11 @@ def freeze(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(freeze(item) for item in value)
     return value
+
+
+def document_from(name: str, body: bytes) -> Document:
+    """Return the document *name* that the canonical *body* spells; where its values came from is not known."""
+    return Document(name, freeze(thaw(body)), body, digest_of(body))
 
 
 def verified(body: bytes, digest: Digest, where: str) -> bytes:

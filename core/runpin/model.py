@@ -172,6 +172,9 @@ class Commit:
     One state of the config repository.
 
     `sha` names it in its source; `reproducible` is false for a plain folder, whose states cannot be had again.
+    `signer` is who signed it, as the list of allowed signers names them; None if nobody of that list did.
+    `approvers` are those whom the trailers `Approved-by` and `Reviewed-by` of its message name; anyone can write these,
+    so that they count for as much as the signature below them.
     """
 
     sha: str
@@ -181,6 +184,8 @@ class Commit:
     message: str
     at: datetime
     reproducible: bool = True
+    signer: str | None = None
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

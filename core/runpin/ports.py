@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from runpin.cases import Case
 from runpin.model import (
     Channel,
     ChannelMove,
@@ -235,10 +236,16 @@ class Reactions(Protocol):
 
 
 class Gate(Protocol):
-    """Judges a snapshot before it is published. The socket for policies."""
+    """Judges a Snapshot; what it is judged by, whoever wrote that."""
 
-    def check(self, scope: Scope, documents: Mapping[str, object]) -> Sequence[Finding]:
-        """Return what it found; an empty answer lets the snapshot pass."""
+    def judge(self, case: Case) -> Sequence[Finding]:
+        """
+        Return what it found; an empty answer lets the Snapshot pass.
+
+        A finding is an error unless the gate means less; the mode that the gate has at the case's point may soften it.
+        Its message holds no value of a document. A finding about the Snapshot as a whole has no document, `""`.
+        A gate that raises denies.
+        """
         ...
 
 

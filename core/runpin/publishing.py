@@ -9,12 +9,15 @@ nothing that a reader can see by half, and running the same command again comple
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runpin.canonical import snapshot_of
+from runpin.cases import EnforcementPoint
+from runpin.checking import Circumstances
 from runpin.checking import check as check_here
-from runpin.errors import HistoryRewritten, SnapshotQuarantined, StoreCorrupt, UnknownChannel
+from runpin.errors import HistoryRewritten, SnapshotQuarantined, StoreCorrupt
 from runpin.failpoints import failpoint
+from runpin.living import Live
 from runpin.model import STABLE, Channel, Commit, Document, Scope, Snapshot, SnapshotId
 from runpin.ports import ChannelStore, History, SnapshotStore
 
@@ -22,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from runpin.checking import Check
+    from runpin.living import Lately
     from runpin.model import Digest, Finding
-    from runpin.ports import Gate, Source
+    from runpin.ports import Source
 
 
 class Publishable(SnapshotStore, ChannelStore, History, Protocol):
@@ -88,8 +92,9 @@ def plan(  # noqa: PLR0913 - by keyword, one thing each
     *,
     applications: Iterable[str] = (),
     channel: str = STABLE,
-    gates: Sequence[Gate] = (),
     check: Check = check_here,
+    lately: Lately | None = None,
+    strategy: Mapping[str, Any] | None = None,
     accept_rewrite: bool = False,
 ) -> Plan:
     """
@@ -102,8 +107,9 @@ def plan(  # noqa: PLR0913 - by keyword, one thing each
         store: where it would be published.
         applications: the ones to publish; all of the manifest by default.
         channel: the channel that would move.
-        gates: checks that every snapshot must pass.
         check: who compiles and checks; a child process in everything but tests.
+        lately: counts the runs that may still be reading a Snapshot, for the gates that ask.
+        strategy: the rollout that was asked for, as JSON values, for policies.
         accept_rewrite: publish even if *commit* does not descend from the last published one.
 
     Raises:
@@ -111,12 +117,15 @@ def plan(  # noqa: PLR0913 - by keyword, one thing each
         HistoryRewritten: *commit* does not descend from the commit that was published last.
         NotFound, SourceError, StoreError
     """
-    checked = check(source, commit, [environment], applications=applications, gates=gates)[environment]
+    # What the gates see is what the channel is moved from.
+    live = Live(store, channel, lately)
+    circumstances = Circumstances(EnforcementPoint.PUBLISH, channel, strategy, live)
+    checked = check(source, commit, [environment], applications=applications, circumstances=circumstances)[environment]
     scopes = checked.must_pass()
     if not accept_rewrite:
         for scope in scopes:
             _must_descend(source, commit, scope, store)
-    plans = tuple(_plan_scope(scope, documents, store, channel) for scope, documents in scopes.items())
+    plans = tuple(_plan_scope(scope, documents, store, live) for scope, documents in scopes.items())
     return Plan(commit, environment, channel, plans, checked.findings)
 
 
@@ -156,10 +165,10 @@ def publish(
     return tuple(done)
 
 
-def _plan_scope(scope: Scope, documents: Sequence[Document], store: Publishable, channel: str) -> ScopePlan:
+def _plan_scope(scope: Scope, documents: Sequence[Document], store: Publishable, live: Live) -> ScopePlan:
     named = {document.name: document for document in documents}
     snapshot = snapshot_of(scope, {name: document.digest for name, document in named.items()})
-    present = _present(store, scope, channel)
+    present = live.channel(scope)
     before: Mapping[str, Digest] = store.find(present.snapshot).documents if present else {}
     after = snapshot.documents
     return ScopePlan(
@@ -171,13 +180,6 @@ def _plan_scope(scope: Scope, documents: Sequence[Document], store: Publishable,
         changed=tuple(sorted(name for name in after.keys() & before.keys() if after[name] != before[name])),
         removed=tuple(sorted(before.keys() - after.keys())),
     )
-
-
-def _present(store: Publishable, scope: Scope, channel: str) -> Channel | None:
-    try:
-        return store.channel(scope, channel)
-    except UnknownChannel:
-        return None
 
 
 def _must_descend(source: Source, commit: Commit, scope: Scope, store: Publishable) -> None:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 import runpin
 from command_line import ETL, CommandLine
 from config_files import COMMIT, MANIFEST, Answer, FilesSource, Interposed, repository
-from runpin.checking import Check, Checked, check, check_in
+from runpin.canonical import document_from
+from runpin.cases import EnforcementPoint, Present
+from runpin.checking import Check, Checked, Circumstances, check, check_in
 from runpin.clock import SystemClock
 from runpin.errors import (
     ManifestError,
@@ -24,7 +26,7 @@ from runpin.errors import (
     UnknownTenant,
     ValidationFailed,
 )
-from runpin.model import Finding, Scope
+from runpin.model import Scope, SnapshotId
 from runpin.sandbox import Sandbox
 from runpin.sources.directory import DirectorySource
 
@@ -39,19 +41,6 @@ def sandbox() -> Iterator[Sandbox]:
     """Return one sandbox for all tests here: none of them harms its child."""
     with Sandbox(SystemClock()) as made:
         yield made
-
-
-class Judge:
-    """A gate that does not like large batches, in whichever document they are."""
-
-    def check(self, scope: Scope, documents: Mapping[str, object]) -> Sequence[Finding]:
-        """Say so."""
-        large = [
-            name
-            for name, value in documents.items()
-            if isinstance(value, Mapping) and value.get("batch_size", 0) > 1000
-        ]
-        return [Finding(name, "/batch_size", "large", f"is large for {scope}", severity="warning") for name in large]
 
 
 def told(report: Mapping[str, Checked]) -> Any:
@@ -74,7 +63,7 @@ def told(report: Mapping[str, Checked]) -> Any:
         (("prod",), {}),
         (("prod", "dev"), {"applications": ["reports"]}),
         ((), {"judge": False}),
-        ((), {"gates": [Judge()]}),
+        ((), {"circumstances": Circumstances(EnforcementPoint.AUDIT, "canary", {"growth_type": "LINEAR"})}),
     ],
 )
 def test_the_sample_is_the_same_in_a_child(sandbox: Sandbox, environments: Sequence[str], options: Any) -> None:
@@ -240,15 +229,30 @@ def test_what_stops_a_check_stops_it_in_a_child_too(
 
 
 def test_gates_judge_what_is_complete(sandbox: Sandbox) -> None:
-    """A gate is asked here, about the child's documents, and not about an environment with broken files."""
-    good: dict[str, Any] = {"payments/etl.json": {"batch_size": 5000}}
-    gate = Judge()
-    found = check_in(sandbox)(repository(good), COMMIT, gates=[gate])["prod"]
-    broken = check_in(sandbox)(repository({**good, "payments/fees.json": "{"}), COMMIT, gates=[gate])["prod"]
+    """The child asks the gates about every scope, but not about an environment with broken files."""
+    empty: dict[str, Any] = {"payments/etl.json": {}}
+    found = check_in(sandbox)(repository(empty), COMMIT)["prod"]
+    broken = check_in(sandbox)(repository({**empty, "payments/fees.json": "{"}), COMMIT)["prod"]
 
-    assert ["payments.prod", "payments.prod.acme"] == [each.message.split()[-1] for each in found.findings]
-    assert [Scope("payments", "prod"), Scope("payments", "prod", "acme")] == list(found.must_pass())
+    assert ["gate/empty"] == [each.rule for each in found.findings]
     assert ((), 1) == (broken.findings, len(broken.problems))
+
+
+def test_gates_see_what_is_live(sandbox: Sandbox) -> None:
+    """The parent tells the child what the channel of each scope holds, and the child compares."""
+    asked: list[Scope] = []
+
+    def look(scope: Scope) -> Present:
+        asked.append(scope)
+        body = b'{"tables":["orders"]}' if scope.tenant is None else b'{"tables":[]}'
+        return Present(SnapshotId("payments", "prod", 1, "0" * 12), {"etl": document_from("etl", body)}, 3, COMMIT.at)
+
+    circumstances = Circumstances(EnforcementPoint.PUBLISH, look=look)
+    files = repository({"payments/etl.json": {"tables": []}})
+    found = check_in(sandbox)(files, COMMIT, ["prod"], circumstances=circumstances)["prod"]
+
+    assert ["payments.prod", "payments.prod.acme"] == [str(scope) for scope in asked]
+    assert [("gate/empty", "/tables")] == [(each.rule, each.pointer) for each in found.findings]
 
 
 def test_what_was_checked_can_be_asked(sandbox: Sandbox) -> None:

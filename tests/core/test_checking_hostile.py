@@ -41,7 +41,7 @@ def test_a_child_reads_only_what_is_listed(sandbox: Sandbox, question: Any) -> N
     """A child that asks for anything but files of the repository gets nothing, and the check is refused."""
     files = repository({"payments/etl.json": {}})
     asking = Interposed(sandbox, "hostile_jobs.questions", given=[question])
-    with pytest.raises(CheckFailed, match="not in the repository"):
+    with pytest.raises(CheckFailed, match="asked for what it may not have"):
         check_in(asking)(files, COMMIT)
     assert [] == files.asked
 

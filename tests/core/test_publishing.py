@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runpin.errors import HistoryRewritten, RevisionConflict, ValidationFailed
-from runpin.model import Commit, Digest, Finding, Scope
+from runpin.model import Commit, Digest, Scope
 from runpin.publishing import Plan, plan, publish
 from runpin.sources.directory import DirectorySource
 from world import World
@@ -136,21 +136,14 @@ def test_a_mistake_that_tenants_share_is_found_once(repository: Path, world: Wor
     assert ["payments/etl.yaml:1"] == [str(finding.origin) for finding in caught.value.findings]
 
 
-class Closed:
-    """A gate that lets nothing pass."""
-
-    def check(self, scope: Scope, documents: Mapping[str, object]) -> Sequence[Finding]:
-        """Object to the first document."""
-        del scope
-        return [Finding(next(iter(documents)), "", "closed", "nothing passes here")]
-
-
 def test_a_gate_can_refuse(repository: Path, world: World) -> None:
-    """The socket for policies: what a gate finds stops the publication."""
-    source = DirectorySource(repository)
+    """What a gate finds stops the publication; it compares with what the channel holds now."""
+    (repository / "payments" / "etl.yaml").write_text("batch_size: 2\ntables: [orders]\n")
+    carry_out(planned(repository, world), world)
+    (repository / "payments" / "etl.yaml").write_text("batch_size: 2\ntables: []\n")
 
-    with pytest.raises(ValidationFailed, match="nothing passes here"):
-        plan(source, source.resolve("HEAD"), "prod", world.store, gates=[Closed()])
+    with pytest.raises(ValidationFailed, match=r"payments/etl.yaml:2 etl#/tables \[gate/empty\]"):
+        planned(repository, world)
 
 
 def test_an_older_commit_is_refused_unless_it_is_accepted(repository: Path, world: World) -> None:

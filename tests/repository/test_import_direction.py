@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FLOOR = frozenset({"model", "reactions", "errors", "ports", "canonical", "failpoints"})
+FLOOR = frozenset({"model", "cases", "reactions", "errors", "ports", "canonical", "failpoints"})
 STAGES = frozenset(
     {"compiling", "parsing", "validation", "policy", "publishing", "rollout", "analysis"}
     | {
@@ -21,6 +21,7 @@ STAGES = frozenset(
         "checking",
         "comparing",
         "handing_over",
+        "living",
         "modelling",
         "reacting",
         "reporting",

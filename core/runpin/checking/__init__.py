@@ -8,7 +8,8 @@ files come from people. The child asks for the files it needs, by the paths that
 from __future__ import annotations
 
 from runpin.checking.checked import Check, Checked
+from runpin.checking.circumstances import Circumstances
 from runpin.checking.in_process import check
 from runpin.checking.sandboxed import check_in, in_child
 
-__all__ = ["Check", "Checked", "check", "check_in", "in_child"]
+__all__ = ["Check", "Checked", "Circumstances", "check", "check_in", "in_child"]

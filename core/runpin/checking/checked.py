@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from runpin.cases import ERROR
+from runpin.checking.circumstances import AT_COMMIT, Circumstances
 from runpin.compiling.declared import check_known
 from runpin.errors import InvalidConfig, UnknownTenant, ValidationFailed
 from runpin.model import Commit, Document, Finding, Scope
@@ -13,10 +15,7 @@ from runpin.model import Commit, Document, Finding, Scope
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runpin.ports import Gate, Source
-
-SERIOUS = "error"
-"""The severity of a finding that denies."""
+    from runpin.ports import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Checked:
         """
         if self.problems:
             raise self.problems[0]
-        serious = tuple(finding for finding in self.findings if finding.severity == SERIOUS)
+        serious = tuple(finding for finding in self.findings if finding.severity == ERROR)
         if serious:
             raise ValidationFailed(serious)
         return self.scopes
@@ -73,8 +72,8 @@ class Check(Protocol):
         environments: Iterable[str] = (),
         *,
         applications: Iterable[str] = (),
-        gates: Sequence[Gate] = (),
         judge: bool = True,
+        circumstances: Circumstances = AT_COMMIT,
     ) -> Mapping[str, Checked]:
         """Return what is wrong, and the documents, for each environment."""
         ...

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runpin.cases import ERROR
 from runpin.checking.checked import Checked
+from runpin.checking.circumstances import AT_COMMIT, Circumstances
 from runpin.compiling import compile_environment, read_repository
 from runpin.errors import InvalidConfig
-from runpin.model import Commit, Finding
+from runpin.model import Commit, Document, Finding, Scope
+from runpin.policy import Gates, ask, gates_of
 from runpin.validation import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from runpin.compiling import Repository
-    from runpin.ports import Gate, Source
+    from runpin.ports import Source
 
 
 def check(
@@ -24,21 +28,21 @@ def check(
     environments: Iterable[str] = (),
     *,
     applications: Iterable[str] = (),
-    gates: Sequence[Gate] = (),
     judge: bool = True,
+    circumstances: Circumstances = AT_COMMIT,
     looking_at: Callable[[str], None] = lambda _: None,
 ) -> Mapping[str, Checked]:
     """
-    Compile every scope of each environment, and check its documents against their schemas and the *gates*.
+    Compile every scope of each environment, and judge its documents by their schemas and the repository's gates.
 
     Args:
         source: the config repository.
         commit: the state to check, as `source.resolve` returned it.
         environments: the ones to check; all of the manifest by default.
         applications: the ones to check; all of the manifest by default.
-        gates: further checks of the documents.
-        judge: whether documents are checked; otherwise they are compiled only.
-        looking_at: told each file before it is parsed or checked.
+        judge: whether documents are judged; otherwise they are compiled only.
+        circumstances: at which point this is, and what is live; see `Circumstances`.
+        looking_at: told each file and gate before it is used.
 
     Raises:
         ManifestError, OverlayError, ParseError: the manifest cannot be used.
@@ -46,12 +50,35 @@ def check(
         SourceError
     """
     repository = read_repository(source, commit, looking_at)
+    judging = Judging(repository, gates_of(repository), circumstances) if judge else None
     chosen = tuple(environments) or repository.environments
-    return {each: _check_environment(repository, each, tuple(applications), gates, judge=judge) for each in chosen}
+    return {each: _check_environment(repository, each, tuple(applications), judging) for each in chosen}
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What judges the documents of a scope: their schemas first, then gates."""
+
+    repository: Repository
+    gates: Gates
+    circumstances: Circumstances
+
+    def by_schemas(
+        self, scope: Scope, documents: Sequence[Document], on_problem: Callable[[InvalidConfig], None]
+    ) -> tuple[Finding, ...]:
+        """Return where documents do not fit their schemas; schemas that cannot be read go to *on_problem*."""
+        schemas = self.repository.schemas(scope.application, on_problem)
+        return validate(documents, schemas, self.repository.looking_at)
+
+    def by_gates(self, scope: Scope, documents: Sequence[Document]) -> tuple[Finding, ...]:
+        """Return what the gates find; they may rely on what the schemas promise."""
+        named = {document.name: document for document in documents}
+        case = self.circumstances.case(scope, named, self.repository.commit)
+        return tuple(ask(self.gates.armed, case, self.repository.looking_at))
 
 
 def _check_environment(
-    repository: Repository, environment: str, applications: Sequence[str], gates: Sequence[Gate], *, judge: bool
+    repository: Repository, environment: str, applications: Sequence[str], judging: Judging | None
 ) -> Checked:
     problems: dict[str, InvalidConfig] = {}
 
@@ -59,21 +86,13 @@ def _check_environment(
         problems.setdefault(str(problem), problem)
 
     compiled = compile_environment(repository, environment, applications=applications, on_problem=on_problem)
-    findings: dict[Finding, None] = {}
-    for scope, documents in compiled if judge else ():
+    if judging is None:
+        return Checked(dict(compiled), (), tuple(problems.values()))
+    findings: dict[Finding, None] = dict.fromkeys(judging.gates.faults)
+    for scope, documents in compiled:
         # Tenants share most files, so one mistake is found once for each; people want to read it once.
-        schemas = repository.schemas(scope.application, on_problem)
-        findings |= dict.fromkeys(validate(documents, schemas, repository.looking_at))
-    return with_gates(Checked(dict(compiled), tuple(findings), tuple(problems.values())), gates)
-
-
-def with_gates(checked: Checked, gates: Sequence[Gate]) -> Checked:
-    """Return *checked* with what the *gates* find; they are not asked about documents that are incomplete."""
-    if checked.problems:
-        return checked
-    findings = dict.fromkeys(checked.findings)
-    for scope, documents in checked.scopes.items():
-        values = {document.name: document.value for document in documents}
-        for gate in gates:
-            findings |= dict.fromkeys(gate.check(scope, values))
-    return Checked(checked.scopes, tuple(findings), checked.problems)
+        found = judging.by_schemas(scope, documents, on_problem)
+        if not problems and not any(finding.severity == ERROR for finding in found):
+            found += judging.by_gates(scope, documents)
+        findings |= dict.fromkeys(found)
+    return Checked(dict(compiled), tuple(findings), tuple(problems.values()))

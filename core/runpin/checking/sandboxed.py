@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runpin.checking.in_process import check, with_gates
+from runpin.checking.circumstances import AT_COMMIT, Circumstances
+from runpin.checking.in_process import check
+from runpin.checking.live import read_circumstances, write_circumstances, write_present
 from runpin.checking.report import read_report, write_report
 from runpin.errors import CheckFailed, SourceError
-from runpin.model import Commit
+from runpin.model import Commit, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from runpin.checking.checked import Check, Checked
-    from runpin.ports import Gate, Source
+    from runpin.ports import Source
 
 JOB = "runpin.checking.in_child"
 """Where a child finds its part of `check_in`."""
@@ -45,7 +47,7 @@ class Desk(Protocol):
 
 
 def check_in(sandbox: Sandbox) -> Check:
-    """Return a `check` whose work a child does; gates that were handed in are asked here, with its documents."""
+    """Return a `check` whose work a child does, gates included; it asks for files and for what is live."""
 
     def sandboxed(
         source: Source,
@@ -53,8 +55,8 @@ def check_in(sandbox: Sandbox) -> Check:
         environments: Iterable[str] = (),
         *,
         applications: Iterable[str] = (),
-        gates: Sequence[Gate] = (),
         judge: bool = True,
+        circumstances: Circumstances = AT_COMMIT,
     ) -> Mapping[str, Checked]:
         paths, chosen = frozenset(source.paths(commit)), list(environments)
         given = {
@@ -63,23 +65,25 @@ def check_in(sandbox: Sandbox) -> Check:
             "applications": list(applications),
             "paths": sorted(paths),
             "judge": judge,
+            "circumstances": write_circumstances(circumstances),
         }
-        answer, bodies = sandbox.call(JOB, given, serve=lambda question: _serve(source, commit, paths, question))
-        report = read_report(answer, bodies, chosen)
-        return {name: with_gates(checked, gates) for name, checked in report.items()}
+        desk = _ParentDesk(source, commit, paths, circumstances)
+        answer, bodies = sandbox.call(JOB, given, serve=desk.serve)
+        return read_report(answer, bodies, chosen)
 
     return sandboxed
 
 
 def in_child(desk: Desk, given: Any, _: Sequence[bytes]) -> tuple[Any, list[bytes]]:
     """Do the child's part: check what *given* names, with files that the parent reads."""
-    commit = Commit(**{**given["commit"], "at": datetime.fromisoformat(given["commit"]["at"])})
+    commit = _read_commit(given["commit"])
     report = check(
         _AskedSource(desk, given["paths"]),
         commit,
         given["environments"],
         applications=given["applications"],
         judge=given["judge"],
+        circumstances=read_circumstances(desk, given["circumstances"]),
         looking_at=desk.at,
     )
     # Writing it down is a step of its own, and about no file.
@@ -115,13 +119,27 @@ class _AskedSource:
         raise SourceError("a check does not look into history", where=f"{commit.sha[:12]} {ancestor[:12]}")
 
 
-def _serve(source: Source, commit: Commit, paths: frozenset[str], question: Any) -> tuple[Any, Sequence[bytes]]:
-    wanted = question.get("read") if isinstance(question, Mapping) else None
-    known = isinstance(wanted, list) and all(isinstance(path, str) and path in paths for path in wanted)
-    if not isinstance(wanted, list) or not known or len(set(wanted)) < len(wanted):
-        raise CheckFailed("the check asked for what is not in the repository", fix="report this as a fault of runpin")
-    found = source.read(commit, wanted)
-    return None, [found[path] for path in wanted]
+@dataclass(frozen=True, slots=True)
+class _ParentDesk:
+    """Where the child's questions are answered."""
+
+    source: Source
+    commit: Commit
+    paths: frozenset[str]
+    circumstances: Circumstances
+
+    def serve(self, question: Any) -> tuple[Any, Sequence[bytes]]:
+        match question:
+            case {"read": list(wanted)} if _all_known(wanted, self.paths):
+                found = self.source.read(self.commit, wanted)
+                return None, [found[path] for path in wanted]
+            case {"live": [str(application), str(environment), str() | None as tenant]}:
+                return write_present(self.circumstances.look(Scope(application, environment, tenant)))
+        raise CheckFailed("the check asked for what it may not have", fix="report this as a fault of runpin")
+
+
+def _all_known(wanted: Sequence[Any], paths: frozenset[str]) -> bool:
+    return all(isinstance(path, str) and path in paths for path in wanted) and len(set(wanted)) == len(wanted)
 
 
 def _write_commit(commit: Commit) -> dict[str, Any]:
@@ -133,4 +151,11 @@ def _write_commit(commit: Commit) -> dict[str, Any]:
         "message": commit.message,
         "at": commit.at.isoformat(),
         "reproducible": commit.reproducible,
+        "signer": commit.signer,
+        "approvers": list(commit.approvers),
     }
+
+
+def _read_commit(content: Mapping[str, Any]) -> Commit:
+    at, approvers = datetime.fromisoformat(content["at"]), tuple(content["approvers"])
+    return Commit(**{**content, "at": at, "approvers": approvers})

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from runpin.compiling.files import MANIFEST, check_overlays, expand
+from runpin.compiling.files import MANIFEST, check_overlays, expand, matching_files
+from runpin.compiling.gates import DeclaredGate, declared_gates
 from runpin.compiling.schemas import Declared, Schema, declared_schemas, read_schemas
 from runpin.compiling.tables import Table
 from runpin.errors import InvalidConfig, ManifestError, NotFound, ParseError, UnknownApplication
@@ -20,6 +21,9 @@ from runpin.ports import Source
 
 FORMAT = 1
 """The format of manifest that this release reads."""
+
+POLICIES = (".yaml", ".yml", ".json")
+"""How the name of a file may end that holds policies."""
 
 _Schemas = tuple[Mapping[str, tuple[Schema, ...]], tuple[ParseError, ...]]
 
@@ -50,6 +54,7 @@ class Repository:
     """
     A config repository at one commit: what its manifest declares, and which files there are.
 
+    `policies` are paths of the files that hold policies, and `gates` what is said about each gate, by its name.
     `looking_at` is told the path of each file before it is parsed or checked.
     """
 
@@ -59,6 +64,8 @@ class Repository:
     tenants: tuple[str, ...]
     applications: Mapping[str, Application]
     paths: frozenset[str] = field(repr=False)
+    policies: tuple[str, ...] = ()
+    gates: Mapping[str, DeclaredGate] = field(default_factory=dict)
     looking_at: Callable[[str], None] = field(default=_quietly, repr=False, compare=False)
     _schemas: dict[str, _Schemas] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -124,7 +131,7 @@ def read_repository(source: Source, commit: Commit, looking_at: Callable[[str], 
     if "format" in table.value:
         # Before its keys, because a newer format may have others.
         _check_format(table)
-    table.only("format", "environments", "tenants", "applications")
+    table.only("format", "environments", "tenants", "applications", "policies", "gates")
     _check_format(table)
     environments = table.names("environments", "environment")
     if not environments:
@@ -133,7 +140,17 @@ def read_repository(source: Source, commit: Commit, looking_at: Callable[[str], 
     applications = _applications(table.table("applications"), paths)
     bases = {path for application in applications.values() for path in application.documents.values()}
     check_overlays(paths, bases, environments, tenants)
-    return Repository(source, commit, environments, tenants, applications, paths, looking_at)
+    return Repository(
+        source,
+        commit,
+        environments,
+        tenants,
+        applications,
+        paths,
+        policies=matching_files(table, "policies", POLICIES, paths),
+        gates=declared_gates(table.table("gates")),
+        looking_at=looking_at,
+    )
 
 
 def check_known(kind: str, name: str, known: Iterable[str], error: type[NotFound]) -> None:

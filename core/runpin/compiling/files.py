@@ -46,6 +46,26 @@ def expand(table: Table, patterns: Sequence[str], paths: Iterable[str]) -> dict[
     return dict(sorted(found.items()))
 
 
+def matching_files(table: Table, key: str, suffixes: Sequence[str], paths: Iterable[str]) -> tuple[str, ...]:
+    """
+    Return the files that the patterns listed at *key* lead to, sorted, each once.
+
+    Raises:
+        ManifestError: a pattern is malformed or matches no file, or a file has another suffix than *suffixes*.
+    """
+    candidates = {path: path.split("/") for path in sorted(paths) if path != MANIFEST}
+    found: dict[str, None] = {}
+    for pattern in table.texts(key):
+        matches = _matching(_parts(table, pattern, key), candidates)
+        if not matches:
+            raise table.error(key, f"{pattern[:200]!r} matches no file", _advice_for(pattern, paths))
+        for path in matches:
+            if PurePosixPath(path).suffix not in suffixes or not path.isprintable():
+                raise table.error(key, f"{shown(path)} has another suffix", f"match {', '.join(suffixes)} only")
+        found |= dict.fromkeys(matches)
+    return tuple(sorted(found))
+
+
 def check_overlays(
     paths: Iterable[str], bases: Collection[str], environments: Collection[str], tenants: Collection[str]
 ) -> None:
@@ -85,20 +105,18 @@ def _folder(path: str) -> str:
     return path.partition("/")[0]
 
 
-def _parts(table: Table, pattern: str) -> list[str]:
+def _parts(table: Table, pattern: str, key: str = "documents") -> list[str]:
     parts = pattern.split("/")
     if any(part in ("", ".", "..") for part in parts) or set(pattern) & set("\\?[]") or not pattern.isprintable():
         raise table.error(
-            "documents",
+            key,
             f"{pattern[:200]!r} is not a path in the repository",
             "write it as folder/file.yaml, '*' allowed",
         )
     if any(part.count("*") > 1 for part in parts):
-        raise table.error("documents", f"{pattern[:200]!r} has two '*' in one part", "use one '*' per part; no '**'")
+        raise table.error(key, f"{pattern[:200]!r} has two '*' in one part", "use one '*' per part; no '**'")
     if parts[0] in _RESERVED:
-        raise table.error(
-            "documents", f"{pattern[:200]!r} lies in a folder of overlays", "keep base documents in another folder"
-        )
+        raise table.error(key, f"{pattern[:200]!r} lies in a folder of overlays", f"keep {key} in another folder")
     return parts
 
 

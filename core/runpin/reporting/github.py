@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runpin.cases import ERROR, NOTE, WARNING
 from runpin.reporting.escaping import visible
-from runpin.reporting.remarks import ERROR, NOTE, WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from runpin.cases import ERROR, NOTE, WARNING
 from runpin.reporting.escaping import visible
 from runpin.reporting.fingerprints import fingerprints
-from runpin.reporting.remarks import ERROR, MANIFEST, NOTE, WARNING
+from runpin.reporting.remarks import MANIFEST
 
 if TYPE_CHECKING:
     from runpin.reporting.remarks import Report

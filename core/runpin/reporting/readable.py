@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from runpin.cases import ERROR, NOTE, SEVERITIES, WARNING
 from runpin.reporting.escaping import inert
 from runpin.reporting.masking import MASK
-from runpin.reporting.remarks import ERROR, NOTE, SEVERITIES, WARNING
 
 if TYPE_CHECKING:
     from runpin.reporting.excerpts import Excerpts, Row

@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from runpin.cases import ERROR
+
 if TYPE_CHECKING:
     from runpin.errors import InvalidConfig
     from runpin.model import Commit, Document, Finding, Scope
 
 MANIFEST = "runpin.toml"
 """Where code hosts show what no file can be named for."""
-
-ERROR, WARNING, NOTE = SEVERITIES = ("error", "warning", "note")
 
 UNNAMED = "schema"
 """The rule of a finding that names none: a schema that is just `false`."""
@@ -154,12 +154,12 @@ def remark_of_finding(finding: Finding) -> Remark:
         finding.rule or UNNAMED,
         finding.severity,
         finding.message,
-        document=finding.document,
-        pointer=finding.pointer,
+        document=finding.document or None,
+        pointer=finding.pointer if finding.document else None,
         file=origin.file if origin else None,
         line=origin.line if origin else None,
         fix=finding.fix,
-        where=str(origin or finding.document),
+        where=str(origin or finding.document) or None,
     )
 
 
