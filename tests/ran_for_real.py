@@ -10,6 +10,7 @@ SERVERS = {
     "engine": "a real Airflow or Dagster",
     "browser": "a real Chromium",
     "postgres": "a real PostgreSQL",
+    "etcd": "a real etcd",
     "faults": "kills and races",
 }
 

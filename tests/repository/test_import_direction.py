@@ -37,7 +37,9 @@ STAGES = frozenset(
         "drift",
     }
 )
-ADAPTERS = frozenset({"clock", "database", "sandbox", "sources", "stores", "ledgers", "gates", "probes"})
+# What several adapters of one kind of server have in common; any adapter may import them.
+SHARED = frozenset({"database", "etcd"})
+ADAPTERS = frozenset({"clock", "database", "etcd", "sandbox", "sources", "stores", "ledgers", "gates", "probes"})
 EDGE = frozenset({"__init__", "__main__", "settings", "assembly", "hosting", "cli"})
 TESTING = frozenset({"testing"})
 PLACED = FLOOR | STAGES | ADAPTERS | EDGE | TESTING
@@ -121,7 +123,7 @@ def may_import(module: str) -> frozenset[str]:
     if module in STAGES:
         return FLOOR | STAGES
     if module in ADAPTERS:
-        return FLOOR | {module, "database"}
+        return FLOOR | {module} | (frozenset() if module in SHARED else SHARED)
     if module in TESTING:
         return FLOOR | STAGES | TESTING
     return PLACED - TESTING

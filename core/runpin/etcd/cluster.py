@@ -1,0 +1,198 @@
+"""
+The cluster: several endpoints, one deadline for each call, and what to do when an attempt fails.
+
+A request that is sent may be sent again, to the same endpoint or another: after a lost answer nobody knows whether it
+was carried out. Everything written through here is therefore conditional on something that it changes itself, so that
+it is carried out once at most, however late the first attempt arrives.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from random import randrange, uniform
+from threading import Event
+from typing import Any, Self, TypeVar
+from weakref import WeakSet
+
+from runpin.errors import StoreUnavailable
+from runpin.etcd.address import Address, parse
+from runpin.etcd.endpoint import ERRORS, Endpoint
+from runpin.etcd.keys import Keys
+from runpin.etcd.timing import Timer
+from runpin.etcd.transactions import MOST_OPERATIONS, Answer, Condition, Entry, Operation, transaction
+from runpin.ports import Clock
+
+T = TypeVar("T")
+
+# Their number ends the attempts even under a clock that stands still.
+_PAUSES = (0.02, 0.04, 0.08, 0.16, 0.32, *[0.5] * 30)
+_ROUNDS = 200
+_SHARE = 0.3
+"""The part of the patience that one attempt may take, so that a member that is stopped leaves time for the others."""
+
+
+class Cluster:
+    """
+    One etcd cluster, and the keys below one prefix of it.
+
+    It may be shared between threads, and used on both sides of a fork. Nothing is opened before the first call.
+    """
+
+    def __init__(self, address: Address, clock: Clock, *, patience: float) -> None:
+        self.clock = clock
+        self.where = address.where
+        self.keys = Keys(address.root)
+        self.timer = Timer(clock)
+        self.patience = patience
+        self._address = address
+        # Each process begins elsewhere, which spreads the load.
+        self._turn = randrange(len(address.endpoints))  # noqa: S311 - spreads load, keeps no secret
+        self._endpoints = self._fresh()
+        _clusters.add(self)
+
+    @classmethod
+    def open(cls, url: str, *, clock: Clock, patience: float = 5.0) -> Self:
+        """
+        Return the cluster at *url*, which is not contacted yet.
+
+        Args:
+            url: `etcd://host1:2379,host2:2379/prefix`; `runpin.etcd.address` has the whole form.
+            clock: stamps the records and measures deadlines.
+            patience: seconds that one call may wait in all.
+
+        Raises:
+            SettingsError: the URL cannot be used, or the client is missing.
+        """
+        return cls(parse(url), clock, patience=patience)
+
+    def call(self) -> Call:
+        """Begin what has to be over after the patience: one request, or several that belong together."""
+        return Call(self, self.clock.monotonic() + self.patience)
+
+    def statuses(self) -> dict[str, dict[str, Any] | None]:
+        """Return what each endpoint says about itself, None where it does not answer or lets nobody in."""
+        return {endpoint.name: self._status(endpoint) for endpoint in self._endpoints}
+
+    def attempt(self, work: Callable[[Endpoint], T], ends: float, *, share: float = _SHARE) -> T:
+        """
+        Return what *work* gets from an endpoint, trying them in turn until the moment *ends*.
+
+        *work* is repeated after a failure whose outcome is not known.
+
+        Raises:
+            StoreUnavailable, StoreError
+        """
+        failed: Exception | None = None
+        for number in range(len(_PAUSES) * len(self._endpoints)):
+            endpoint = self._endpoints[self._turn % len(self._endpoints)]
+            seconds = min(ends - self.clock.monotonic(), self.patience * share)
+            try:
+                with self.timer.within(seconds):
+                    return work(endpoint)
+            except ERRORS as error:
+                failed = error
+            failure = endpoint.failure(failed)
+            if not failure.again:
+                raise failure.error from failed
+            self._turn += not failure.login
+            rest = 0.0 if (number + 1) % len(self._endpoints) else _PAUSES[number // len(self._endpoints)]
+            if self.clock.monotonic() + rest >= ends:
+                raise failure.error from failed
+            Event().wait(rest * uniform(0.5, 1.0))  # noqa: S311 - spreads attempts, keeps no secret
+        raise StoreUnavailable("etcd does not answer", where=self.where) from failed
+
+    def close(self) -> None:
+        """Let go of the connections; a later call opens anew."""
+        for endpoint in self._endpoints:
+            endpoint.close()
+
+    def renew(self) -> None:
+        """Forget what a forked child has inherited, without touching it: it is the parent's."""
+        _inherited.append(self._endpoints)
+        self._endpoints = self._fresh()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _fresh(self) -> list[Endpoint]:
+        return [Endpoint(self._address, place, self.timer) for place in range(len(self._address.endpoints))]
+
+    def _status(self, endpoint: Endpoint) -> dict[str, Any] | None:
+        try:
+            with self.timer.within(self.patience * _SHARE):
+                return endpoint.status()
+        except ERRORS:
+            return None
+
+
+class Call:
+    """What one caller wants, in one or several requests, before the moment *ends* on the clock."""
+
+    def __init__(self, cluster: Cluster, ends: float) -> None:
+        self._cluster = cluster
+        self._ends = ends
+
+    def read(self, *operations: Operation) -> tuple[tuple[Entry, ...], ...]:
+        """
+        Return what each of *operations* finds, all at one moment and never stale.
+
+        Raises:
+            StoreUnavailable, StoreError
+        """
+        return self.transact((), operations).found
+
+    def transact(
+        self, conditions: Sequence[Condition], then: Sequence[Operation], otherwise: Sequence[Operation] = ()
+    ) -> Answer:
+        """
+        Do *then* if every condition holds, and *otherwise* if not.
+
+        An answer that says they did not hold may mean that an earlier attempt of this very call was carried out.
+
+        Raises:
+            StoreUnavailable, StoreError
+        """
+        content = transaction(conditions, then, otherwise)
+        return self._cluster.attempt(lambda endpoint: Answer.read(endpoint.transaction(content)), self._ends)
+
+    def until_done(self, step: Callable[[], T | None]) -> T:
+        """
+        Return what *step* returns, as soon as that is not None.
+
+        A step reads, and then writes on condition that nothing has changed; None means that something had.
+
+        Raises:
+            StoreUnavailable: there was always somebody faster.
+        """
+        for _ in range(_ROUNDS):
+            done = step()
+            if done is not None:
+                return done
+            if self._cluster.clock.monotonic() >= self._ends:
+                break
+            Event().wait(uniform(0, 0.01))  # noqa: S311 - spreads attempts, keeps no secret
+        raise StoreUnavailable(
+            "others changed the same record all the time", where=self._cluster.where, fix="try again in a while"
+        )
+
+
+def in_parts(operations: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield *operations* in parts that a transaction takes."""
+    for begin in range(0, len(operations), MOST_OPERATIONS):
+        yield operations[begin : begin + MOST_OPERATIONS]
+
+
+_clusters: WeakSet[Cluster] = WeakSet()
+_inherited: list[list[Endpoint]] = []  # what a thread of the parent had locked in these stays locked in the child
+
+
+def _renew_all() -> None:
+    for cluster in list(_clusters):
+        cluster.renew()
+
+
+os.register_at_fork(after_in_child=_renew_all)
