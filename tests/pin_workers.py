@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
@@ -31,10 +32,6 @@ from runpin.model import Pin, RunKey, Scope
 from runpin.testing.contracts import Ledger
 from runpin.testing.ledger_contract import SCOPE, pin_of
 from runpin.testing.linearizability import Kind, Operation
-
-# A server that forks is warm: a worker that replaces a killed one begins within milliseconds.
-PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["pin_workers", "psycopg", "runpin.database.postgresql"])
 
 KEY_LIVES = 0.03
 """Seconds after which all workers turn to a new key: each is contested first and read many times after."""
@@ -132,11 +129,87 @@ def open_database(url: str) -> None:
         database.ready()
 
 
-def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
-    """Start *target* in a process of its own."""
-    process = PROCESSES.Process(target=target, args=arguments, daemon=True)
-    process.start()
-    return process
+class Nursery:
+    """
+    Gives orders to a process that has imported everything, and forks workers from it within milliseconds.
+
+    It is nobody else's. The fork server of `multiprocessing` is one for the whole test session: Dagster's executor
+    chooses what that one imports, and workers that import everything themselves are killed before they have begun.
+    """
+
+    def __init__(self, orders: Connection) -> None:
+        self._orders = orders
+
+    def begin(self, target: Callable[..., None], *arguments: Any) -> int:
+        """Start *target* in a process of its own, and return its process id."""
+        return self._ask("begin", target, *arguments)
+
+    def kill(self, pid: int) -> int:
+        """Kill a worker, and return its exit code."""
+        return self._ask("kill", pid)
+
+    def wait(self, pid: int) -> int:
+        """Wait for the end of a worker, and return its exit code."""
+        return self._ask("wait", pid)
+
+    def _ask(self, *order: Any) -> int:
+        self._orders.send(order)
+        answer = self._orders.recv()
+        assert isinstance(answer, int)
+        return answer
+
+
+@contextmanager
+def nursery() -> Iterator[Nursery]:
+    """Give a nursery; all of its workers are killed at the end, and whenever this process ends."""
+    spawning = get_context("spawn")
+    ours, theirs = spawning.Pipe()
+    nurse = spawning.Process(target=_nurse, args=(theirs,))
+    nurse.start()
+    theirs.close()
+    try:
+        yield Nursery(ours)
+    finally:
+        ours.close()
+        nurse.join(30)
+        _end(nurse)
+
+
+def _nurse(orders: Connection) -> None:
+    """Follow orders until nobody is there to give any."""
+    crew: dict[int, BaseProcess] = {}
+    try:
+        while True:
+            orders.send(_follow(crew, orders, *orders.recv()))
+    except (EOFError, ConnectionError):
+        for worker in crew.values():
+            _end(worker)
+
+
+def _follow(crew: dict[int, BaseProcess], orders: Connection, order: str, subject: Any, *arguments: Any) -> int | None:
+    if order == "begin":
+        begun = get_context("fork").Process(target=_work, args=(orders, subject, *arguments), daemon=True)
+        begun.start()
+        assert begun.pid is not None
+        crew[begun.pid] = begun
+        return begun.pid
+    worker = crew.pop(subject)
+    if order == "wait":
+        worker.join(60)
+    return _end(worker)
+
+
+def _work(orders: Connection, target: Callable[..., None], *arguments: Any) -> None:
+    orders.close()
+    target(*arguments)
+
+
+def _end(process: BaseProcess) -> int | None:
+    process.kill()
+    process.join(10)
+    code = process.exitcode
+    process.close()
+    return code
 
 
 @contextmanager
@@ -149,27 +222,18 @@ def workers(
     All of them are killed at the end.
     """
     numbers = iter(range(1, 1_000_000))
+    with nursery() as home:
 
-    def begin() -> BaseProcess:
-        number = next(numbers)
-        return start(target, Task(url, ledger, folder / f"{number:06}", number))
+        def begin() -> int:
+            number = next(numbers)
+            return home.begin(target, Task(url, ledger, folder / f"{number:06}", number))
 
-    def kill(place: int) -> None:
-        _end(crew[place])
-        crew[place] = begin()
+        def kill(place: int) -> None:
+            home.kill(crew[place])
+            crew[place] = begin()
 
-    crew = [begin() for _ in range(count)]
-    try:
+        crew = [begin() for _ in range(count)]
         yield kill
-    finally:
-        for process in crew:
-            _end(process)
-
-
-def _end(process: BaseProcess) -> None:
-    process.kill()
-    process.join(10)
-    process.close()
 
 
 class ReadsThenWrites(SqlLedger):

@@ -17,7 +17,7 @@ from alembic.config import Config  # noqa: TID253 - these tests look at the migr
 from alembic.runtime.migration import MigrationContext  # noqa: TID253 - these tests look at the migrations
 from alembic.script import ScriptDirectory  # noqa: TID253 - these tests look at the migrations
 
-from pin_workers import open_database, start
+from pin_workers import nursery, open_database
 from runpin.clock import SystemClock
 from runpin.database import upgrading
 from runpin.database.engine import Database
@@ -155,29 +155,25 @@ def test_a_process_of_the_first_release_goes_on_beside_newer_ones(url: str, monk
 def test_processes_that_upgrade_at_once_find_the_data(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four of them meet the tables of the first release in the same moment, and none fails."""
     used_by_the_first_release(url, monkeypatch)
-    crew = [start(open_database, url) for _ in range(4)]
-    for process in crew:
-        process.join(60)
+    with nursery() as home:
+        crew = [home.begin(open_database, url) for _ in range(4)]
+        codes = [home.wait(each) for each in crew]
 
-    assert [process.exitcode for process in crew] == [0] * 4
+    assert codes == [0] * 4
     with opened(url, upgrade=False) as database:
         assert pin_of(1) == SqlLedger(database).get(run_key(), SCOPE)
         assert SqlReactions(database).newest(KEY) is None
-    for process in crew:
-        process.close()
 
 
 def test_processes_that_come_at_once_find_tables(url: str) -> None:
     """Eight of them open an empty database in the same moment, and none fails."""
-    crew = [start(open_database, url) for _ in range(8)]
-    for process in crew:
-        process.join(60)
+    with nursery() as home:
+        crew = [home.begin(open_database, url) for _ in range(8)]
+        codes = [home.wait(each) for each in crew]
 
-    assert [process.exitcode for process in crew] == [0] * 8
+    assert codes == [0] * 8
     with opened(url, upgrade=False) as database:
         assert VERSION_TABLE in tables(database)
-    for process in crew:
-        process.close()
 
 
 def test_an_engines_own_migrations_are_left_alone(url: str) -> None:
