@@ -142,8 +142,9 @@ class Child:
             seconds = self._limits.whole if self._deadline.over else self._limits.wall
             return f"took longer than {seconds:g} s"
         code = self._exit_code()
-        if code == -signal.SIGXCPU:
-            return f"used more than {self._limits.cpu} s of processor time"
+        if code in (-signal.SIGPROF, -signal.SIGXCPU):
+            seconds = self._limits.cpu if self._place else self._limits.together
+            return f"used more than {seconds:g} s of processor time"
         if code == -signal.SIGKILL:
             return "was killed, for want of memory perhaps"
         if code is not None and -code in _CRASHES:

@@ -43,6 +43,7 @@ def confine(memory: int, file: int) -> bool:
         memory: bytes of address space that it may have.
         file: bytes of a file that it may write.
     """
+    _mortal()
     alone = _isolated()
     for what, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, file), (resource.RLIMIT_CORE, 0)):
         # Systems that are not Linux refuse some of them.
@@ -51,11 +52,24 @@ def confine(memory: int, file: int) -> bool:
     return alone
 
 
-def allow_cpu(seconds: int) -> None:
-    """Let this process use *seconds* of processor time more than it has; the kernel ends it after that."""
+def allow_cpu(seconds: float) -> None:
+    """
+    Let this process use *seconds* of processor time more than it has; the kernel ends it after that.
+
+    The kernel's limit on processor time knows whole seconds only, so a timer comes before it.
+    """
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     times = os.times()
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(times.user + times.system) + seconds, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(times.user + times.system + seconds) + 1, hard))
+
+
+def _mortal() -> None:
+    """Make the signals of both limits on processor time deadly; whoever started us may have ignored or held them."""
+    signals = (signal.SIGPROF, signal.SIGXCPU)
+    for number in signals:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
 def _isolated() -> bool:

@@ -17,9 +17,10 @@ from runpin.sandbox.wire import Broken, Wire, message
 class Desk:
     """What a job may do besides computing: ask the parent, and say what it is looking at."""
 
-    def __init__(self, wire: Wire, cpu: int) -> None:
+    def __init__(self, wire: Wire, cpu: float, together: float) -> None:
         self._wire = wire
         self._cpu = cpu
+        self._together = together
 
     def ask(self, question: Any) -> tuple[Any, list[bytes]]:
         """Return the parent's answer to *question*, a JSON value."""
@@ -30,9 +31,9 @@ class Desk:
         """
         Begin a step: say where the job is now, so that the parent can tell if it does not come back.
 
-        Each step has the limits on time anew.
+        Each step has the limits on time anew. Without a *place* it is about all files together, and has more.
         """
-        allow_cpu(self._cpu)
+        allow_cpu(self._cpu if place else self._together)
         self._wire.send(message({"at": place}))
 
 
@@ -49,14 +50,14 @@ def main() -> None:
         wire.send(message({"alone": confine(given["memory"], given["file"])}))
         while True:
             asked, blobs = wire.receive()
-            wire.send(_done(Desk(wire, given["cpu"]), given["cpu"], asked, blobs))
+            wire.send(_done(Desk(wire, given["cpu"], given["together"]), asked, blobs))
     except Broken:
         return
 
 
-def _done(desk: Desk, cpu: int, asked: Any, blobs: Sequence[bytes]) -> tuple[bytes, ...]:
+def _done(desk: Desk, asked: Any, blobs: Sequence[bytes]) -> tuple[bytes, ...]:
     token = asked["token"]
-    allow_cpu(cpu)
+    desk.at("")
     try:
         module, _, name = asked["job"].rpartition(".")
         job: Job = getattr(import_module(module), name)
