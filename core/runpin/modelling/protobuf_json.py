@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runpin.modelling.problems import Problem, listed
-from runpin.parsing.nearest import nearest
+from runpin.parsing.nearest import Guesses
 
 Path = tuple[str | int, ...]
 
@@ -82,6 +82,7 @@ class _Walk:
     pool: Any
     ask: bool
     _names: dict[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    _guesses: Guesses = dataclasses.field(default_factory=Guesses)
 
     def message(self, value: Any, descriptor: Any, path: Path) -> Iterator[Problem]:
         if not isinstance(value, dict):
@@ -109,7 +110,9 @@ class _Walk:
     def _undeclared(self, descriptor: Any, key: str, item: Any, path: Path) -> Iterator[Problem]:
         if key.startswith("[") and self._takes(descriptor, {key: item}):
             return
-        match = nearest(key, [name for field in descriptor.fields for name in (field.name, field.json_name)])
+        match = self._guesses.nearest(
+            key, [name for field in descriptor.fields for name in (field.name, field.json_name)]
+        )
         fix = f"did you mean {match!r}?" if match else "remove it"
         yield Problem((*path, key), "unknown-field", "the key is not declared", fix)
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from runpin.canonical import thaw
+from runpin.parsing.nearest import Guesses
 from runpin.validation.formats import CHECKS, conforms
 from runpin.validation.keywords import KEYWORDS
 from runpin.validation.patterns import BadPattern
@@ -151,7 +152,7 @@ def _check_of(name: str) -> Any:
 
 
 def _violations(errors: Iterable[_Error], content: Any) -> Iterator[Violation]:
-    told = set()
+    told, guesses = set(), Guesses()
     for error in errors:
         path = tuple(error.absolute_path)
         rule = "/".join(str(part) for part in error.absolute_schema_path) or "false"
@@ -160,7 +161,7 @@ def _violations(errors: Iterable[_Error], content: Any) -> Iterator[Violation]:
             continue
         if error.validator in TELLS_ALL:
             told.add((path, rule))
-        for wording in worded(error, content):
+        for wording in worded(error, content, guesses):
             below = () if wording.key is None else (wording.key,)
             yield Violation((*path, *below), rule, wording.message, wording.fix)
 

@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runpin.parsing.nearest import nearest
 from runpin.parsing.pointers import pointer_to
 from runpin.validation.patterns import fault_of, matches
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import _Error
+
+    from runpin.parsing.nearest import Guesses
 
 NEVER = "false"
 """Stands for the keyword when a schema is just `false`."""
@@ -35,7 +36,7 @@ class Wording:
     key: str | None = None
 
 
-def worded(error: _Error, content: Any) -> tuple[Wording, ...]:
+def worded(error: _Error, content: Any, guesses: Guesses) -> tuple[Wording, ...]:
     """Return what there is to say about *error* in the document *content*; mostly one thing."""
     keyword = error.validator if isinstance(error.validator, str) else ""
     sentence = _sentence(keyword, error.validator_value)
@@ -47,9 +48,9 @@ def worded(error: _Error, content: Any) -> tuple[Wording, ...]:
         mending = _fix(error, keyword) if keyword == "format" else None
         return (Wording(f"the name of a key here {sentence}", mending or "rename the key"),)
     if keyword in _MANY:
-        return tuple(_MANY[keyword](error)) or (Wording(sentence),)
+        return tuple(_MANY[keyword](error, guesses)) or (Wording(sentence),)
     if keyword in ("anyOf", "oneOf"):
-        return (_alternatives(error, content),)
+        return (_alternatives(error, content, guesses),)
     return (Wording(sentence, _fix(error, keyword)),)
 
 
@@ -120,14 +121,14 @@ def _fix(error: _Error, keyword: str) -> str | None:
     return "remove the quotes" if isinstance(found, str) and expected & {"integer", "number", "null"} else None
 
 
-def _required(error: _Error) -> Iterable[Wording]:
+def _required(error: _Error, _: Guesses) -> Iterable[Wording]:
     # The library reports each missing key by itself, but names it in prose only.
     for name in _texts(error.validator_value):
         if name not in _keys(error):
             yield Wording(f"the key {_shown(name)} is missing", f"add {_shown(name)}")
 
 
-def _dependent(error: _Error) -> Iterable[Wording]:
+def _dependent(error: _Error, _: Guesses) -> Iterable[Wording]:
     present, rules = _keys(error), error.validator_value
     for name, needed in rules.items() if isinstance(rules, dict) else ():
         if name in present and isinstance(needed, list):
@@ -136,12 +137,12 @@ def _dependent(error: _Error) -> Iterable[Wording]:
                     yield Wording(f"the key {_shown(other)} is missing, which {_shown(name)} needs")
 
 
-def _additional(error: _Error) -> Iterable[Wording]:
+def _additional(error: _Error, guesses: Guesses) -> Iterable[Wording]:
     schema = error.schema if isinstance(error.schema, dict) else {}
     declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     for key in _keys(error):
         if key not in declared and not any(matches(pattern, key) for pattern in patterns):
-            match = nearest(key, declared)
+            match = guesses.nearest(key, declared)
             yield Wording("the key is not declared", f"did you mean {match!r}?" if match else "remove it", key)
 
 
@@ -157,7 +158,7 @@ def _texts(values: Any) -> Sequence[str]:
     return [value for value in _members(values) if isinstance(value, str)]
 
 
-_MANY: dict[str, Callable[[_Error], Iterable[Wording]]] = {
+_MANY: dict[str, Callable[[_Error, Guesses], Iterable[Wording]]] = {
     "required": _required,
     "dependentRequired": _dependent,
     "dependencies": _dependent,
@@ -169,14 +170,14 @@ TELLS_ALL = frozenset(("required", "dependentRequired", "dependencies"))
 """Keywords of which one error says all there is to say about one mapping."""
 
 
-def _alternatives(error: _Error, content: Any) -> Wording:
+def _alternatives(error: _Error, content: Any, guesses: Guesses) -> Wording:
     count = len(_members(error.validator_value))
     if not error.context:
         return Wording(f"must fit exactly one of the {count} alternatives, and fits more")
     closest = max(error.context, key=_nearness)
     below = list(closest.absolute_path)[len(error.absolute_path) :]
     place = f" at {pointer_to(below)}" if below else ""
-    first = worded(closest, content)[0]
+    first = worded(closest, content, guesses)[0]
     return Wording(f"must fit one of {count} alternatives; the closest one says{place}: {first.message}", first.fix)
 
 
