@@ -14,11 +14,14 @@ from runpin.compiling.schemas import ModelSchema, ProtobufSchema, Schema
 from runpin.model import Document, Finding, Origin
 from runpin.parsing import Parsed
 from runpin.parsing.pointers import origin_of, pointer_to
-from runpin.validation.judging import Violation, judge
+from runpin.validation.judging import Violation
+from runpin.validation.verdicts import Verdicts
 
 __all__ = ["validate"]
 
 LookingAt = Callable[[str], None]
+
+_VERDICTS = Verdicts()
 
 
 def validate(
@@ -45,7 +48,7 @@ def validate(
                 body = bodies.get(id(schema)) or bodies.setdefault(id(schema), canonical(schema.value))
                 _look(document, looking_at)
                 judged: Iterable[Finding] = (
-                    _finding(violation, document, schema) for violation in judge(body, document.body)
+                    _finding(violation, document, schema) for violation in _VERDICTS.of(body, document.body)
                 )
             else:
                 judged = _by_message_or_model(document, schema, looking_at)
