@@ -1,10 +1,10 @@
-"""One table of the manifest, which knows the line of each of its keys."""
+"""One table of the manifest, or of another file that people write, which knows the line of each of its keys."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 from runpin.errors import ManifestError, NotFound
 from runpin.model import Origin, check_name
@@ -15,18 +15,27 @@ from runpin.parsing.pointers import child
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of the manifest; everything it hands out has the type it should, or is a ManifestError."""
+    """
+    A table of the manifest; everything it hands out has the type it should, or is a ManifestError.
+
+    Other files have a subclass of this, with an `error` and words of their own.
+    """
 
     value: Mapping[str, Any]
     pointer: str
     origins: Mapping[str, Origin]
 
+    FILE: ClassVar[str] = "the manifest"
+    A_TABLE: ClassVar[str] = "a table"
+    LIKE_A_TABLE: ClassVar[str] = "[{key}]"
+    LIKE_A_LIST: ClassVar[str] = '{key} = ["one", "two"]'
+
     @classmethod
     def root(cls, parsed: Parsed) -> Self:
-        """Return the manifest itself."""
+        """Return the file itself."""
         return cls(parsed.value, "", parsed.origins)
 
-    def error(self, key: str | None, what: str, fix: str) -> ManifestError:
+    def error(self, key: str | None, what: str, fix: str) -> Exception:
         """Say what is wrong with *key*, or with the table."""
         return ManifestError(what, where=str(self.origin(key)), fix=fix)
 
@@ -39,15 +48,16 @@ class Table:
         """Refuse every key that is not *known*."""
         for key in self.value:
             if key not in known:
-                raise self.error(key, f"{key[:80]!r} is not a key of the manifest here", advice(key, known))
+                raise self.error(key, f"{key[:80]!r} is not a key of {self.FILE} here", advice(key, known))
 
-    def table(self, key: str) -> Table:
+    def table(self, key: str) -> Self:
         """Return the table below *key*, empty when there is none."""
         value = self.value.get(key, {})
         if not isinstance(value, dict):
-            raise self.error(key, f"{key[:80]!r} is not a table", f"write it as [{key[:80]}]")
+            fix = f"write it as {self.LIKE_A_TABLE.format(key=key[:80])}"
+            raise self.error(key, f"{key[:80]!r} is not {self.A_TABLE}", fix)
         pointer = child(self.pointer, key) if key in self.value else self.pointer
-        return Table(value, pointer, self.origins)
+        return replace(self, value=value, pointer=pointer)
 
     def text(self, key: str) -> str | None:
         """Return the text at *key*, None when there is none."""
@@ -60,7 +70,8 @@ class Table:
         """Return the texts listed at *key*, without repetition, none when the key is missing."""
         value = self.value.get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.error(key, f"{key[:80]!r} is not a list of texts", f'write it as {key[:80]} = ["one", "two"]')
+            fix = f"write it as {self.LIKE_A_LIST.format(key=key[:80])}"
+            raise self.error(key, f"{key[:80]!r} is not a list of texts", fix)
         if len(set(value)) < len(value):
             raise self.error(key, f"{key[:80]!r} lists something twice", "list it once")
         return tuple(value)

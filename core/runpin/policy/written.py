@@ -2,34 +2,138 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runpin.cases import Enforcement
+from runpin.errors import ParseError
+from runpin.model import Finding, Origin
+from runpin.parsing import Parsed, parse
+from runpin.policy.files import PolicyFile, names_known, read_policy
+from runpin.policy.policies import Candidate, Policy
+from runpin.policy.proof import proven
+from runpin.policy.samples import read_samples
+from runpin.policy.verdicts import Broken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from runpin.cases import Case
     from runpin.compiling import Repository
-    from runpin.model import Finding, Origin
+    from runpin.policy.engines import Engine
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """A policy as a gate."""
+class Read:
+    """A file of policies that could be parsed."""
 
-    name: str
-    enforcement: Enforcement = field(default_factory=Enforcement)
-    origin: Origin | None = None
+    path: str
+    body: bytes
+    parsed: Parsed
 
-    def judge(self, case: Case) -> Sequence[Finding]:
-        """Return what it finds."""
-        del case
-        raise NotImplementedError
+    @property
+    def is_gatekeeper(self) -> bool:
+        """Whether it is an object of Kubernetes, which Gatekeeper's files are."""
+        return {"apiVersion", "kind"} <= self.parsed.value.keys()
 
 
 def policies_of(repository: Repository) -> tuple[tuple[Policy, ...], tuple[Finding, ...]]:
     """Return the policies that can be trusted, and what is wrong with the others."""
+    faults: list[Finding] = []
+    files = list(_files(repository, faults))
+    candidates = [*_own(repository, files, faults), *_gatekeeper(repository, files, faults)]
+    trusted = []
+    for candidate in _with_names_of_their_own(candidates, faults):
+        repository.looking_at(str(candidate.policy.origin))
+        found = proven(candidate)
+        faults += found
+        if not found:
+            trusted.append(candidate.policy)
+    return tuple(trusted), tuple(faults)
+
+
+def fault(path: str, broken: Broken) -> Finding:
+    """Return what is wrong with the policy file at *path*."""
+    origin = Origin(broken.file or path, broken.line)
+    return Finding(origin.file, "", f"policy-file/{broken.rule}", broken.message, origin, fix=broken.fix)
+
+
+def _files(repository: Repository, faults: list[Finding]) -> Iterator[Read]:
+    for path, body in repository.read(repository.policies).items():
+        repository.looking_at(path)
+        try:
+            yield Read(path, body, parse(path, body))
+        except ParseError as error:
+            faults.append(fault(path, _unreadable(path, error)))
+
+
+def _unreadable(path: str, error: ParseError) -> Broken:
+    line = (error.where or "").removeprefix(path).strip(":").partition(":")[0]
+    return Broken(error.what, int(line) if line.isdecimal() else 1, error.fix, rule="parse")
+
+
+def _own(repository: Repository, files: Iterable[Read], faults: list[Finding]) -> Iterator[Candidate]:
+    for file in files:
+        if file.is_gatekeeper:
+            continue
+        repository.looking_at(file.path)
+        try:
+            yield _candidate(repository, read_policy(file.path, file.parsed, file.body))
+        except* Broken as broken:
+            faults += [fault(file.path, each) for each in _each(broken)]
+
+
+def _gatekeeper(repository: Repository, files: Iterable[Read], faults: list[Finding]) -> Iterator[Candidate]:
+    """Yield the policies of Gatekeeper's files, which may need each other; `runpin.policy.gatekeeper` reads them."""
     del repository
-    return (), ()
+    unread = Broken("files of Gatekeeper cannot be read yet", rule="kind")
+    faults += [fault(file.path, unread) for file in files if file.is_gatekeeper]
+    yield from ()
+
+
+def _candidate(repository: Repository, file: PolicyFile) -> Candidate:
+    _check_match(repository, file)
+    samples = read_samples(file.samples, file.match)
+    origin = Origin(file.path, 1)
+    return Candidate(Policy(file.name, _engine(repository, file), file.match, file.enforcement, origin), samples)
+
+
+def _engine(repository: Repository, file: PolicyFile) -> Engine:
+    """Return the policy of *file* compiled, in whichever language it is."""
+    del repository
+    if file.rego is not None:
+        raise Broken("policies in Rego cannot be read yet", file.rego.line, rule="language")
+    from runpin.policy.cel import compiled
+
+    return compiled(file)
+
+
+def _check_match(repository: Repository, file: PolicyFile) -> None:
+    """Refuse names that the manifest does not declare: a policy that is never asked lets everything pass."""
+    of = [each for name, each in repository.applications.items() if name in (file.match.applications or (name,))]
+    documents = {name for application in of for name in application.documents}
+    complaints = [
+        *names_known("application", file.match.applications, repository.applications),
+        *names_known("environment", file.match.environments, repository.environments),
+        *names_known("tenant", file.match.tenants, repository.tenants),
+        *names_known("document", file.match.documents, documents),
+    ]
+    if complaints:
+        raise ExceptionGroup("match", [Broken(what, file.line_of_match, fix, rule="match") for what, fix in complaints])
+
+
+def _with_names_of_their_own(candidates: Iterable[Candidate], faults: list[Finding]) -> Iterator[Candidate]:
+    known: dict[str, Policy] = {}
+    for candidate in candidates:
+        policy = candidate.policy
+        first = known.setdefault(policy.name, policy)
+        if first is policy:
+            yield candidate
+        elif policy.origin is not None:
+            broken = Broken(f"two policies are named {policy.name!r}", policy.origin.line, f"see {first.origin}")
+            faults.append(fault(policy.origin.file, broken))
+
+
+def _each(group: BaseExceptionGroup[Broken]) -> Iterator[Broken]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _each(error)
+        else:
+            yield error
