@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runpin.ancestry import ALONE
 from runpin.clock import SystemClock
+from runpin.errors import SettingsError
 from runpin.model import Behavior
 from runpin.pinning import Pinner
 from runpin.reading import PinnedRun
@@ -14,12 +15,13 @@ from runpin.resolving import Resolver
 from runpin.watching import ChannelWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from runpin.ancestry import Ancestry
-    from runpin.checking import Check
+    from runpin.backends import Backend, Ledger, Store
+    from runpin.checking import Check, Rules
     from runpin.database.engine import Database
-    from runpin.ledgers.sql import SqlLedger
+    from runpin.judging import Judgement
     from runpin.model import Pin, RunKey
     from runpin.ports import Clock, Source
     from runpin.proposing import Proposal
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from runpin.sandbox import Sandbox
     from runpin.settings import Settings
     from runpin.stores.disk import DiskCache
-    from runpin.stores.sql import SqlStore
 
 
 class Runpin:
@@ -54,26 +55,36 @@ class Runpin:
         return cls(load_settings(**given))
 
     @cached_property
-    def database(self) -> Database:
-        """The database that holds snapshots, channels and pins."""
-        from runpin.database.engine import Database
+    def backend(self) -> Backend:
+        """What holds snapshots, channels and pins: a database, or an etcd cluster."""
+        from runpin.backends import open_backend
 
         url = self.settings.store_url.get_secret_value()
-        return Database.open(url, clock=self.clock, upgrade=self.settings.store_upgrade)
+        return open_backend(url, self.clock, upgrade=self.settings.store_upgrade)
 
-    @cached_property
-    def store(self) -> SqlStore:
+    @property
+    def database(self) -> Database:
+        """
+        The database, where the store is one.
+
+        Raises:
+            SettingsError: it is not.
+        """
+        from runpin.backends import SqlBackend
+
+        if isinstance(self.backend, SqlBackend):
+            return self.backend.database
+        raise SettingsError("the store is no SQL database", where="store_url")
+
+    @property
+    def store(self) -> Store:
         """Snapshots, channels and their history."""
-        from runpin.stores.sql import SqlStore
+        return self.backend.store
 
-        return SqlStore(self.database)
-
-    @cached_property
-    def ledger(self) -> SqlLedger:
+    @property
+    def ledger(self) -> Ledger:
         """Pins and the quarantine."""
-        from runpin.ledgers.sql import SqlLedger
-
-        return SqlLedger(self.database)
+        return self.backend.ledger
 
     @cached_property
     def cache(self) -> DiskCache:
@@ -95,10 +106,9 @@ class Runpin:
     @cached_property
     def reactor(self) -> Reactor:
         """What follows from a channel's moves, each once."""
-        from runpin.ledgers.reactions import SqlReactions
         from runpin.reacting import Reactor
 
-        return Reactor(SqlReactions(self.database), self.resolver, self.ledger, self.clock)
+        return Reactor(self.backend.reactions, self.resolver, self.ledger, self.clock)
 
     @cached_property
     def sandbox(self) -> Sandbox:
@@ -113,6 +123,66 @@ class Runpin:
         from runpin.checking import check_in
 
         return check_in(self.sandbox)
+
+    def rules(self, repository: str | None = None, ref: str | None = None) -> Rules:
+        """
+        Return what judges published Snapshots: the rules of a commit, read in the sandbox.
+
+        Args:
+            repository: a path or URL; the setting, or the current folder, by default.
+            ref: whose rules; those of the newest commit of the branch by default.
+
+        Raises:
+            SourceError: the repository cannot be read.
+        """
+        from runpin.checking import Rules, check_snapshots_in, declared_in
+
+        source = self.source(repository)
+        commit = source.resolve(self.settings.branch if ref is None else ref)
+        return Rules(source, commit, check_snapshots_in(self.sandbox), declared_in(self.sandbox))
+
+    def judge_run(self, pins: Sequence[Pin], *, repository: str | None = None, ref: str | None = None) -> Judgement:
+        """
+        Judge the Snapshots that a run is pinned to by the rules of a commit.
+
+        Args:
+            pins: the run's.
+            repository: see `rules`.
+            ref: see `rules`.
+
+        Raises:
+            SourceError: the rules cannot be read.
+            StoreError
+        """
+        from runpin.judging import judge_pins
+
+        return judge_pins(self.rules(repository, ref), pins, self.resolver)
+
+    def judge_commit(
+        self,
+        ref: str,
+        environments: Iterable[str] = (),
+        *,
+        applications: Collection[str] = (),
+        repository: str | None = None,
+    ) -> Judgement:
+        """
+        Judge what a commit says, as `runpin validate` does.
+
+        Args:
+            ref: branch, tag or full sha.
+            environments: the ones to judge; all of the manifest by default.
+            applications: likewise.
+            repository: see `rules`.
+
+        Raises:
+            NotFound: an application or environment is not declared.
+            SourceError: the repository cannot be read.
+        """
+        from runpin.judging import judge_commit
+
+        source = self.source(repository)
+        return judge_commit(self.check, source, source.resolve(ref), environments, applications)
 
     @cached_property
     def watch(self) -> ChannelWatch:
@@ -179,8 +249,8 @@ class Runpin:
             self.watch.stop()
         if "sandbox" in self.__dict__:
             self.sandbox.close()
-        if "database" in self.__dict__:
-            self.database.close()
+        if "backend" in self.__dict__:
+            self.backend.close()
 
     def __enter__(self) -> Self:
         return self

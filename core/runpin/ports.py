@@ -184,6 +184,14 @@ class PinLedger(Protocol):
         ...
 
 
+class RunSearch(Protocol):
+    """Finds pins by what people know of a run."""
+
+    def pins_of_run(self, run_id: str, job: str | None = None) -> tuple[Pin, ...]:
+        """Return the pins of the runs that go by *run_id*, of *job* or of any, oldest first; at most 1,000."""
+        ...
+
+
 class Quarantine(Protocol):
     """Bars snapshots from new pins. When `bar` has returned, no pin of the snapshot is decided any more."""
 

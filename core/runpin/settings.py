@@ -54,7 +54,8 @@ class Settings(BaseSettings):
         "default", description="name of this Airflow or Dagster installation; part of every run key"
     )
     store: SecretStr | None = Field(
-        None, description="SQLAlchemy URL of store and ledger; SQLite in the home folder by default"
+        None,
+        description="URL of store and ledger: SQLite, PostgreSQL or etcd; SQLite in the home folder by default",
     )
     store_upgrade: bool = Field(default=True, description="create and migrate the store's tables when needed")
     cache: Path | None = Field(None, description="folder of the local cache; `cache` in the home folder by default")

@@ -18,11 +18,14 @@ STAGES = frozenset(
     {"compiling", "parsing", "validation", "policy", "publishing", "rollout", "analysis"}
     | {
         "ancestry",
+        "auditing",
         "checking",
         "comparing",
         "handing_over",
         "living",
+        "judging",
         "modelling",
+        "promoting",
         "reacting",
         "reporting",
         "remembering",
@@ -40,7 +43,7 @@ STAGES = frozenset(
 # What several adapters of one kind of server have in common; any adapter may import them.
 SHARED = frozenset({"database", "etcd"})
 ADAPTERS = frozenset({"clock", "database", "etcd", "sandbox", "sources", "stores", "ledgers", "gates", "probes"})
-EDGE = frozenset({"__init__", "__main__", "settings", "assembly", "hosting", "cli"})
+EDGE = frozenset({"__init__", "__main__", "settings", "assembly", "backends", "hosting", "cli"})
 TESTING = frozenset({"testing"})
 PLACED = FLOOR | STAGES | ADAPTERS | EDGE | TESTING
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from runpin.assembly import Runpin
+    from runpin.etcd.cluster import Cluster
+
+_DAMAGING = frozenset({"3.5.0", "3.5.1", "3.5.2"})
 
 
 def backend_checks(core: Runpin, repository: str | None) -> Iterator[Check]:
@@ -77,6 +80,35 @@ def _repository(core: Runpin, repository: str | None) -> Check:
 
 
 def _store(core: Runpin) -> Check:
+    from runpin.backends import EtcdBackend
+
+    try:
+        if isinstance(core.backend, EtcdBackend):
+            return _members(core.backend.cluster)
+    except RunpinError as error:
+        return failed("store", error)
+    return _tables(core)
+
+
+def _members(cluster: Cluster) -> Check:
+    statuses = cluster.statuses()
+    silent = [name for name, status in statuses.items() if status is None]
+    # Only a quorum can answer this, and only a user who is let in.
+    cluster.call().read()
+    if silent:
+        fix = "start them again: a cluster works as long as more than half of its members do"
+        return doubtful("store", f"{cluster.where}: no answer from {', '.join(silent)}", fix)
+    versions = sorted({str(status["version"]) for status in statuses.values() if status is not None})
+    if _DAMAGING.intersection(versions):
+        return doubtful(
+            "store",
+            f"{cluster.where}, etcd {', '.join(versions)}",
+            "upgrade etcd: 3.5.0 to 3.5.2 can damage their data when they crash",
+        )
+    return fine("store", f"{cluster.where}, etcd {', '.join(versions)}")
+
+
+def _tables(core: Runpin) -> Check:
     from runpin.database.engine import Database
     from runpin.database.schema import SCHEMA_VERSION
 
@@ -128,6 +160,9 @@ def _exists(core: Runpin) -> bool:
 
 
 def _file(core: Runpin) -> Path | None:
+    from runpin.backends import SqlBackend
     from runpin.database.address import parse
 
+    if not isinstance(core.backend, SqlBackend):
+        return None
     return parse(core.settings.store_url.get_secret_value()).file

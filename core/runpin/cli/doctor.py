@@ -61,10 +61,10 @@ def _shown(name: str, value: object) -> object:
     secret = getattr(value, "get_secret_value", None)
     if secret is None:
         return list(value) if isinstance(value, tuple) else value if _is_json(value) else str(value)
-    from runpin.database.address import parse
+    from runpin.backends import shown_address
     from runpin.sources.address import address_of
 
-    read = parse if name == "store" else address_of
+    read = shown_address if name == "store" else address_of
     try:
         return str(read(secret()))
     except RunpinError:
