@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dagster_classes import publish
@@ -31,6 +32,7 @@ PAUSE = 0.3
 
 QUEUE: Mapping[str, Any] = {"dequeue_interval_seconds": 1}
 PINNING: Mapping[str, Any] = {"module": "dagster_runpin", "class": "PinningRunCoordinator", "config": QUEUE}
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 DEFAULT: Mapping[str, Any] = {"module": "dagster", "class": "QueuedRunCoordinator", "config": QUEUE}
 
 
@@ -48,7 +50,12 @@ def environment(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def pinned_dagster(
-    engines: DagsterEngines, folder: Path, coordinator: Mapping[str, Any] = PINNING, *, store: str | None = None
+    engines: DagsterEngines,
+    folder: Path,
+    coordinator: Mapping[str, Any] = PINNING,
+    *,
+    store: str | None = None,
+    variables: Mapping[str, str] = _NOTHING,
 ) -> Iterator[PinnedDagster]:
     """
     Give an engine in *folder* that finds `payments` published.
@@ -58,8 +65,9 @@ def pinned_dagster(
         folder: for the engine, and for runpin's home and what steps report.
         coordinator: the run coordinator, as `dagster.yaml` names it.
         store: the address of the store; the embedded one by default.
+        variables: what else every component finds in its environment.
     """
-    surrounding = environment(folder / "runpin")
+    surrounding = {**environment(folder / "runpin"), **variables}
     with Runpin.open(home=folder / "runpin" / "home", environment="prod", store=store) as core:
         # Before the engine starts: a coordinator that has seen an empty store looks again after a while.
         first = publish(core)

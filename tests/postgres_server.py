@@ -24,15 +24,22 @@ from typing import Any
 import psycopg  # noqa: TID253 - tests of PostgreSQL need it at once
 import pytest
 
+from demo.processes import is_running, wait_until
 from runpin.clock import SystemClock
 from runpin.database.engine import Database
 
-_START = 30.0
+_START = 60.0
+_STOP = 30.0
 _TEMPLATE = "runpin_template"
 
 
 class PostgresServer:
-    """One server in its own folder; it may be killed and started again."""
+    """
+    One server in its own folder; it may be killed and started again.
+
+    Attributes:
+        port: where it listens. It stays ours until `close`, so that nobody takes it while the server is away.
+    """
 
     def __init__(self, programs: Path, folder: Path) -> None:
         self._programs = programs
@@ -40,7 +47,8 @@ class PostgresServer:
         self._account = _account()
         self._process: subprocess.Popen[bytes] | None = None
         self._names = count(1)
-        self.port = _free_port()
+        self._claim = _claimed_port()
+        self.port = int(self._claim.getsockname()[1])
         if self._account:
             os.chown(folder, *self._account)
         self._run("initdb", "-U", "runpin", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
@@ -62,24 +70,73 @@ class PostgresServer:
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it: SIGINT ends it in order, SIGQUIT drops every connection at once, as a crash does."""
-        if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(timeout=30)
-            self._process = None
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(_STOP)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
 
-    def signal_all(self, number: signal.Signals) -> None:
-        """Send a signal to the server and every process of it, to stop the whole of it or let it go on."""
-        if self._process is not None:
-            os.killpg(self._process.pid, number)
-            for child in _children(self._process.pid):
-                os.kill(child, number)
+    def kill(self) -> None:
+        """Kill it with every process of it, even while they stand still."""
+        if self._process is None:
+            return
+        children = self._freeze()
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+        # The next start is refused while one of them holds the memory that they share.
+        wait_until(lambda: not any(is_running(child) for child in children), _STOP)
+        self._process.kill()
+        self._process.wait(_STOP)
+        self._process = None
+
+    def close(self) -> None:
+        """Kill it, for what a shutdown in order would still write is thrown away, and give its port away."""
+        self.kill()
+        self._claim.close()
+
+    def revive(self) -> None:
+        """Make sure that it answers, whatever was done to it."""
+        if self._process is not None and self._process.poll() is None:
+            self._thaw()
+            with suppress(psycopg.OperationalError):
+                return psycopg.connect(self.url("postgres"), connect_timeout=10).close()
+        self.kill()
+        return self.start()
+
+    @contextmanager
+    def back_afterwards(self) -> Iterator[None]:
+        """Let it be stopped or killed meanwhile; it answers again at the end in any case."""
+        try:
+            yield
+        finally:
+            self.revive()
+
+    @contextmanager
+    def gone(self) -> Iterator[None]:
+        """Let it drop all connections and take no new one."""
+        with self.back_afterwards():
+            self.stop(signal.SIGQUIT)
+            yield
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let it keep its connections, take new ones, and say nothing; it may be killed meanwhile."""
+        try:
+            self._freeze()
+            yield
+        finally:
+            self._thaw()
 
     def url(self, database: str) -> str:
         """Return the address of one of its databases."""
         return f"postgresql://runpin@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, template: str = "template0") -> str:
-        """Make a new database, as a copy of *template*, and return its name."""
+        """Make a new database, as a copy of *template*, and return its name, whatever the test before has left."""
+        self.revive()
         name = f"test_{next(self._names)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
@@ -94,6 +151,26 @@ class PostgresServer:
         self.execute(f"CREATE DATABASE {_TEMPLATE}")
         with Database.open(self.url(_TEMPLATE), clock=SystemClock()) as database:
             database.ready()
+
+    def _freeze(self) -> list[int]:
+        """Stop the server, then its children, which can be neither born nor collected by then; return those."""
+        if self._process is None or self._process.poll() is not None:
+            return []
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        children = _children(self._process.pid)
+        for child in children:
+            os.kill(child, signal.SIGSTOP)
+        return children
+
+    def _thaw(self) -> None:
+        """Let all of it go on, the server last: until then no child that ended is collected."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        for child in _children(self._process.pid):
+            with suppress(ProcessLookupError):  # of a server that was not stopped
+                os.kill(child, signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)
 
     def _run(self, program: str, *arguments: str) -> None:
         command: list[str | Path] = [self._programs / program, "-D", self._folder / "data", *arguments]
@@ -134,10 +211,12 @@ def _children(parent: int) -> list[int]:
     return [int(each) for each in listed.split()]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _claimed_port() -> socket.socket:
+    """Return a socket that keeps a port from being given to anybody, but for a server that asks for just this one."""
+    claim = socket.socket()
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    claim.bind(("127.0.0.1", 0))
+    return claim
 
 
 def _programs() -> Path | None:
@@ -167,7 +246,7 @@ def postgres_programs() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_server(postgres_programs: Path) -> Iterator[PostgresServer]:
-    """Return the session's server; who stops it has to start it again."""
+    """Return the session's server, which each test finds running."""
     # pytest's own temporary folders are closed to the account that the server runs as.
     folder = Path(tempfile.mkdtemp(prefix="runpin-postgres-"))
     try:
@@ -177,8 +256,7 @@ def postgres_server(postgres_programs: Path) -> Iterator[PostgresServer]:
             server.make_template()
             yield server
         finally:
-            # At once: what a shutdown in order would still write is thrown away in the next line.
-            server.stop(signal.SIGQUIT)
+            server.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -28,6 +28,10 @@ class EnforcementPoint(StrEnum):
     AUDIT = "audit"
 
 
+IN_USE = frozenset({EnforcementPoint.RUN_START, EnforcementPoint.AUDIT})
+"""The moments at which nothing is about to change: what is judged is in use already."""
+
+
 class EnforcementMode(StrEnum):
     """What a gate's verdict does: refuse, warn, or be written down only."""
 
@@ -91,6 +95,7 @@ class Case:
         commit: the commit it comes from; for a Snapshot that is published, the one whose rules judge it.
         channel: where it would go, or is.
         present: what the channel holds now; None if nothing, or if nobody looked: a commit is judged without a store.
+            At run start and in an audit it is the Snapshot itself, because nothing is about to change.
         strategy: the rollout that was asked for, as JSON values; None for all at once.
     """
 

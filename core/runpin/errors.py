@@ -164,11 +164,11 @@ class ValidationFailed(InvalidConfig):
         findings: every finding, in the order document, then position.
     """
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[Finding], *, fix: str | None = None) -> None:
         self.findings = tuple(findings)
         documents = len({finding.document for finding in self.findings})
         what = f"{len(self.findings)} finding(s) in {documents} document(s)"
-        super().__init__(what, fix="correct the lines listed and run `runpin validate` again")
+        super().__init__(what, fix=fix or "correct the lines listed and run `runpin validate` again")
 
     def __str__(self) -> str:
         return "\n".join([super().__str__(), *(f"  - {finding}" for finding in self.findings)])

@@ -1,4 +1,4 @@
-"""What is live: the documents that a channel holds now, for gates that compare."""
+"""What is live: the documents of Snapshots, and what a channel holds now, for gates that compare."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from runpin.canonical import document_from
 from runpin.cases import Present
+from runpin.checking import Held
 from runpin.errors import StoreCorrupt, UnknownChannel, UnknownSnapshot
 from runpin.ports import ChannelStore, SnapshotStore
 
 if TYPE_CHECKING:
-    from runpin.model import Channel, Digest, Document, Scope, SnapshotId
+    from runpin.model import Channel, Digest, Document, Scope, Snapshot, SnapshotId
 
 Lately = Callable[["SnapshotId"], tuple[int, datetime]]
 """Counts the runs that were pinned to a Snapshot lately, and says since when it counted."""
@@ -20,6 +21,57 @@ Lately = Callable[["SnapshotId"], tuple[int, datetime]]
 
 class Readable(SnapshotStore, ChannelStore, Protocol):
     """A store that can be asked what is live."""
+
+
+class Documents:
+    """
+    Reads the documents of Snapshots, each of them once: tenants share most.
+
+    Args:
+        body: returns the verified bytes of a document of a Snapshot, by its name.
+    """
+
+    def __init__(self, body: Callable[[Snapshot, str], bytes]) -> None:
+        self._body = body
+        self._read: dict[tuple[str, Digest], Document | None] = {}
+
+    def of(self, snapshot: Snapshot) -> dict[str, Document]:
+        """
+        Return the documents of *snapshot* by name, without those that the store lost.
+
+        Raises:
+            StoreUnavailable
+        """
+        return {name: found for name in snapshot.documents if (found := self._document(snapshot, name))}
+
+    def hold(self, snapshot: Snapshot, channel: str) -> Held:
+        """
+        Return *snapshot*, which *channel* points at or would, as it is judged.
+
+        Raises:
+            StoreUnavailable
+        """
+        read = self.of(snapshot)
+        lost = tuple(name for name in snapshot.documents if name not in read)
+        return Held(snapshot.scope, snapshot.id, channel, read, lost)
+
+    def _document(self, snapshot: Snapshot, name: str) -> Document | None:
+        key = name, snapshot.documents[name]
+        if key not in self._read:
+            self._read[key] = self._read_one(snapshot, name)
+        return self._read[key]
+
+    def _read_one(self, snapshot: Snapshot, name: str) -> Document | None:
+        try:
+            return document_from(name, self._body(snapshot, name))
+        except (UnknownSnapshot, StoreCorrupt):
+            # Publishing is how a store that lost an object is mended, so it must not stop at this.
+            return None
+
+
+def documents_in(store: SnapshotStore) -> Documents:
+    """Return what reads the documents that *store* holds."""
+    return Documents(lambda snapshot, name: store.get_object(snapshot.documents[name]))
 
 
 class Live:
@@ -40,15 +92,14 @@ class Live:
         self._channel = channel
         self._lately = lately
         self._channels: dict[Scope, Channel | None] = {}
-        self._documents: dict[tuple[str, Digest], Document | None] = {}
+        self._documents = documents_in(store)
 
     def __call__(self, scope: Scope) -> Present | None:
         """Return what the channel holds for *scope*."""
         channel = self.channel(scope)
         if channel is None:
             return None
-        named = self._store.find(channel.snapshot).documents
-        documents = {name: found for name, digest in named.items() if (found := self._document(name, digest))}
+        documents = self._documents.of(self._store.find(channel.snapshot))
         pinned, since = self._lately(channel.snapshot) if self._lately else (None, None)
         return Present(channel.snapshot, documents, pinned, since)
 
@@ -60,16 +111,3 @@ class Live:
             except UnknownChannel:
                 self._channels[scope] = None
         return self._channels[scope]
-
-    def _document(self, name: str, digest: Digest) -> Document | None:
-        # Tenants share most documents.
-        if (name, digest) not in self._documents:
-            self._documents[name, digest] = self._read(name, digest)
-        return self._documents[name, digest]
-
-    def _read(self, name: str, digest: Digest) -> Document | None:
-        try:
-            return document_from(name, self._store.get_object(digest))
-        except (UnknownSnapshot, StoreCorrupt):
-            # Publishing is how a store that lost an object is mended, so nothing is compared with that document.
-            return None

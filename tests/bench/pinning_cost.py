@@ -79,7 +79,7 @@ def _postgres(folder: Path) -> Iterator[Row]:
         server.start(fsync="on")
         median = _postgres_medians(server.url(server.create_database()))
     finally:
-        server.stop()
+        server.close()
         shutil.rmtree(home, ignore_errors=True)
     yield Row("pin, PostgreSQL", "floor: psycopg, one insert", median["raw"])
     yield Row("pin, PostgreSQL", "decide", median["pin"], "psycopg", median["pin"] / median["raw"], "<= 1.5x")

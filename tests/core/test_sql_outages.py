@@ -150,11 +150,8 @@ def test_a_server_that_is_away_is_reported_in_time(postgres_url: str, postgres_s
     with opened(postgres_url, patience=0.5) as database:
         ledger = SqlLedger(database)
         ledger.put_if_absent(pin_of(1))
-        postgres_server.stop(signal.SIGQUIT)
-        try:
+        with postgres_server.gone():
             within(3.0, lambda: ledger.put_if_absent(pin_of(2, run_key("other"))))
-        finally:
-            postgres_server.start()
 
         assert pin_of(1) == ledger.get(run_key(), SCOPE)
 
@@ -164,11 +161,8 @@ def test_a_server_that_stands_still_is_reported_in_time(postgres_url: str, postg
     with opened(postgres_url, patience=0.5) as database:
         ledger = SqlLedger(database)
         ledger.put_if_absent(pin_of(1))
-        postgres_server.signal_all(signal.SIGSTOP)
-        try:
+        with postgres_server.standing_still():
             within(5.0, lambda: ledger.get(run_key(), SCOPE))
-        finally:
-            postgres_server.signal_all(signal.SIGCONT)
 
         assert pin_of(1) == ledger.get(run_key(), SCOPE)
 

@@ -33,9 +33,9 @@ class Checked:
     findings: tuple[Finding, ...] = ()
     problems: tuple[InvalidConfig, ...] = ()
 
-    def must_pass(self) -> Mapping[Scope, tuple[Document, ...]]:
+    def must_pass(self, *, fix: str | None = None) -> Mapping[Scope, tuple[Document, ...]]:
         """
-        Return the documents of each scope if nothing denies them.
+        Return the documents of each scope if nothing denies them; *fix* tells what to do otherwise.
 
         Raises:
             InvalidConfig: the first problem, or ValidationFailed with every finding.
@@ -44,7 +44,7 @@ class Checked:
             raise self.problems[0]
         serious = tuple(finding for finding in self.findings if finding.severity == ERROR)
         if serious:
-            raise ValidationFailed(serious)
+            raise ValidationFailed(serious, fix=fix)
         return self.scopes
 
     def documents_of(self, scope: Scope) -> Mapping[str, Document]:

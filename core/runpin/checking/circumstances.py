@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runpin.cases import Case, EnforcementPoint, Present
+from runpin.cases import IN_USE, Case, EnforcementPoint, Present
 from runpin.model import STABLE, Commit, Document, Scope
+
+if TYPE_CHECKING:
+    from runpin.checking.held import Held
 
 
 def _nothing(_: Scope) -> Present | None:
@@ -43,6 +46,12 @@ class Circumstances:
             present=self.look(scope),
             strategy=self.strategy,
         )
+
+    def case_of(self, held: Held, documents: Mapping[str, Document], commit: Commit) -> Case:
+        """Return what gates judge of a published Snapshot; one that is in use already is compared with itself."""
+        is_in_use = self.point in IN_USE
+        present = Present(held.snapshot, held.documents) if is_in_use else self.look(held.scope)
+        return Case(held.scope, self.point, documents, commit, held.channel, present, self.strategy)
 
 
 AT_COMMIT = Circumstances()

@@ -18,6 +18,7 @@ from runpin.validation import validate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from runpin.checking.held import Held
     from runpin.compiling import Repository
     from runpin.ports import Source
 
@@ -74,6 +75,12 @@ class Judging:
         """Return what the gates find; they may rely on what the schemas promise."""
         named = {document.name: document for document in documents}
         case = self.circumstances.case(scope, named, self.repository.commit)
+        return tuple(ask(self.gates.armed, case, self.repository.looking_at))
+
+    def by_gates_of(self, held: Held, documents: Sequence[Document]) -> tuple[Finding, ...]:
+        """Return what the gates find in a published Snapshot, whose *documents* know their lines."""
+        named = {document.name: document for document in documents}
+        case = self.circumstances.case_of(held, named, self.repository.commit)
         return tuple(ask(self.gates.armed, case, self.repository.looking_at))
 
 

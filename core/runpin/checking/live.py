@@ -12,7 +12,7 @@ from runpin.checking.circumstances import Circumstances
 from runpin.model import Scope, SnapshotId
 
 if TYPE_CHECKING:
-    from runpin.checking.sandboxed import Desk
+    from runpin.checking.desks import Desk
 
 
 def write_circumstances(circumstances: Circumstances) -> Mapping[str, Any]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runpin.canonical import freeze, thaw
 from runpin.checking.checked import Checked
+from runpin.checking.declaring import Declares
 from runpin.errors import CheckFailed, InvalidConfig, NotFound, ValidationFailed, rebuilt
-from runpin.model import Document, Finding, Origin, Scope, digest_of
+from runpin.model import Document, Finding, Origin, Scope, check_name, digest_of
+
+if TYPE_CHECKING:
+    from runpin.checking.held import Held
+
+_TWISTED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, NotFound)
+"""What reading raises: a child that hostile bytes have taken over says what it likes."""
 
 
 def write_report(report: Mapping[str, Checked]) -> tuple[Any, list[bytes]]:
@@ -33,9 +40,19 @@ def _write_checked(checked: Checked, numbers: Mapping[int, int]) -> dict[str, An
             [scope.application, scope.tenant, [numbers[id(document)] for document in each]]
             for scope, each in checked.scopes.items()
         ],
+        **_write_verdict(checked),
+    }
+
+
+def _write_verdict(checked: Checked) -> dict[str, Any]:
+    return {
         "findings": [_write_finding(finding) for finding in checked.findings],
         "problems": [problem.as_json() for problem in checked.problems],
     }
+
+
+def _read_verdict(content: Mapping[str, Any]) -> tuple[tuple[Finding, ...], tuple[InvalidConfig, ...]]:
+    return tuple(map(_read_finding, content["findings"])), tuple(map(_read_problem, content["problems"]))
 
 
 def read_report(answer: Any, bodies: Sequence[bytes], environments: Collection[str] = ()) -> dict[str, Checked]:
@@ -58,12 +75,52 @@ def read_report(answer: Any, bodies: Sequence[bytes], environments: Collection[s
         report: dict[str, Checked] | None = {
             name: _read_checked(name, content, documents) for name, content in answer["environments"].items()
         }
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, NotFound):
-        # A child that hostile bytes have taken over says what it likes.
+    except _TWISTED:
         report = None
     if report is None or (environments and report.keys() != set(environments)):
-        raise CheckFailed("the check's report cannot be read", fix="report this as a fault of runpin")
+        raise _unreadable()
     return report
+
+
+def write_verdicts(verdicts: Sequence[Checked]) -> Any:
+    """Return *verdicts* as a JSON value, without the documents, which the parent has."""
+    return [_write_verdict(checked) for checked in verdicts]
+
+
+def read_verdicts(answer: Any, snapshots: Sequence[Held]) -> tuple[Checked, ...]:
+    """
+    Return what `write_verdicts` wrote about *snapshots*.
+
+    Raises:
+        CheckFailed: it cannot be read, or is about something else.
+    """
+    try:
+        return tuple(
+            Checked({held.scope: tuple(held.documents.values())}, *_read_verdict(content))
+            for held, content in zip(snapshots, answer, strict=True)
+        )
+    except _TWISTED:
+        raise _unreadable() from None
+
+
+def read_declares(answer: Any) -> Declares:
+    """
+    Return the names that a child has found in a manifest.
+
+    Raises:
+        CheckFailed: they cannot be read, or are none.
+    """
+    kinds = ("environment", "tenant", "application")
+    try:
+        return Declares(
+            *(tuple(check_name(kind, name) for name in names) for kind, names in zip(kinds, answer, strict=True))
+        )
+    except _TWISTED:
+        raise _unreadable() from None
+
+
+def _unreadable() -> CheckFailed:
+    return CheckFailed("the check's report cannot be read", fix="report this as a fault of runpin")
 
 
 def _read_checked(environment: str, content: Mapping[str, Any], documents: Sequence[Document]) -> Checked:
@@ -72,8 +129,7 @@ def _read_checked(environment: str, content: Mapping[str, Any], documents: Seque
             Scope(application, environment, tenant): tuple(documents[number] for number in numbers)
             for application, tenant, numbers in content["scopes"]
         },
-        tuple(map(_read_finding, content["findings"])),
-        tuple(map(_read_problem, content["problems"])),
+        *_read_verdict(content),
     )
 
 
