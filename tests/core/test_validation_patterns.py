@@ -101,6 +101,8 @@ def test_what_patterns_mean(pattern: str, text: str, found: bool) -> None:  # no
         ("(?>a)", "atomic"),
         (r"\u00e9", r"\x{00E9}"),
         (r"a\Z", r"\z"),
+        (r"\p{Letter}", r"\p{L}"),
+        (r"\P{Script=Greek}", r"\p{Greek}"),
         ("a{1001}", "at most 1000 times"),
         ("((a{30}){30}){30}", "at most 1000 times"),
         (r"\p{L}{1000}", "shorten"),

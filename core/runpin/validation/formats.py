@@ -17,12 +17,13 @@ from runpin.validation.patterns import fault_of
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _TIME = re.compile(r"(\d{2}:\d{2}:\d{2})(?:\.\d+)?(?:[Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII)
-_DURATION = re.compile(
-    r"P(?:\d+W|(?=\d|T\d)(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)", re.ASCII
-)
+# RFC 3339 leaves no unit out between two others.
+_DAYS = r"(?:\d+Y(?:\d+M(?:\d+D)?)?|\d+M(?:\d+D)?|\d+D)"
+_HOURS = r"T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S)"
+_DURATION = re.compile(rf"P(?:\d+W|{_DAYS}(?:{_HOURS})?|{_HOURS})", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]*", re.ASCII)
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[\w.~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*", re.ASCII)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
@@ -49,6 +50,11 @@ def _hostname(text: str) -> bool:
     return 0 < len(text) <= 253 and all(_LABEL.fullmatch(label) for label in text.split("."))
 
 
+def _ipv6(text: str) -> bool:
+    # A zone is about one host's interfaces, and no part of an address.
+    return "%" not in text and IPv6Address(text) is not None
+
+
 CHECKS: dict[str, Callable[[str], object]] = {
     "date": _date,
     "date-time": _date_time,
@@ -56,7 +62,7 @@ CHECKS: dict[str, Callable[[str], object]] = {
     "email": _EMAIL.fullmatch,
     "hostname": _hostname,
     "ipv4": IPv4Address,
-    "ipv6": IPv6Address,
+    "ipv6": _ipv6,
     "regex": _regex,
     "time": _time,
     "uri": _URI.fullmatch,

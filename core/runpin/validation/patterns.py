@@ -20,6 +20,7 @@ _ADVICE = (
     (r"invalid escape sequence: \\[1-9]", "there are no back-references"),
     (r"invalid escape sequence: \\u", r"write \x{00E9} instead of \u00E9"),
     (r"invalid escape sequence: \\Z", r"write $ or \z, which is the end of the text"),
+    (r"invalid character class range: \\[pP]", r"write \p{L} or \p{Greek}: short names, and nothing before a script"),
     (r"invalid repetition size", "repeat at most 1000 times, groups inside each other taken together"),
     (r"pattern too large", "shorten the pattern, or what it repeats"),
 )
