@@ -69,14 +69,16 @@ class Policy:
         """Return what it forbids about one thing that it is asked, or why it cannot tell."""
         if isinstance(given, Undecided):
             return (given,)
+        found: list[Violation | Undecided] = []
         try:
-            return tuple(islice(self.engine.violations(given), _MOST))
+            found.extend(islice(self.engine.violations(given), _MOST))
         except Undecided as undecided:
-            return (undecided,)
+            found.append(undecided)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - engines are libraries, and their messages may hold values
-            return (Undecided(f"its engine failed with {type(error).__name__}"),)
+            found.append(Undecided(f"its engine failed with {type(error).__name__}"))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ def _undecided(policy: Policy, case: Case, name: str, why: Undecided, hiding: Hi
     origin = policy.origin
     if origin is not None and why.line is not None:
         origin = Origin(origin.file, why.line)
-    about = f"{name} of {case.scope}" if name else str(case.scope)
+    # Tenants share most documents, and one mistake is to be read once.
+    about = "this document" if name else str(case.scope)
     message = f"the policy {policy.name!r} cannot decide on {about}, which denies: {hiding.of(why.message)}"
     return Finding(name, "", f"policy/{policy.name}", message, origin, fix=_GUARD)
 
