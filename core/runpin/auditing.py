@@ -1,0 +1,159 @@
+"""
+What is in use, judged by the rules of today: Snapshots that channels point at, and those that a run is pinned to.
+
+A rule that became stricter says nothing about what was published before it. An audit does, and so does a run that
+asks at its start. Nothing is changed by either.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runpin.cases import ERROR, EnforcementPoint
+from runpin.checking import Checked, Circumstances, Held
+from runpin.errors import StoreCorrupt, UnknownSnapshot
+from runpin.living import Documents, Readable, documents_in
+from runpin.model import Finding, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from runpin.checking import Rules
+    from runpin.model import Channel, Commit, Pin, Snapshot, SnapshotId
+    from runpin.resolving import Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One way in which a Snapshot is in use: a channel points at it, or a run is pinned to it and came by a channel."""
+
+    scope: Scope
+    snapshot: SnapshotId
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What the rules say about a Snapshot in one of its uses."""
+
+    use: Use
+    checked: Checked
+
+    @property
+    def acceptable(self) -> bool:
+        """Whether nothing denies it."""
+        return not self.checked.problems and all(found.severity != ERROR for found in self.checked.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """
+    What the rules of a commit say about what is in use.
+
+    Attributes:
+        commit: whose rules they are.
+        audited: each use, in the order of scope and channel.
+    """
+
+    commit: Commit
+    audited: tuple[Audited, ...]
+
+    @property
+    def by_snapshot(self) -> Mapping[str, Checked]:
+        """What was found in each Snapshot, whatever it is used for; by the text form of its id."""
+        found: dict[str, list[Checked]] = defaultdict(list)
+        for each in self.audited:
+            found[str(each.use.snapshot)].append(each.checked)
+        return {name: _together(several) for name, several in found.items()}
+
+
+def audit(
+    rules: Rules,
+    store: Readable,
+    environment: str,
+    *,
+    tenant: str | None = None,
+    channel: str | None = None,
+    applications: Collection[str] = (),
+) -> Audit:
+    """
+    Judge the Snapshots that channels point at now.
+
+    Args:
+        rules: whose rules; those of today's branch, as a rule.
+        store: where the channels are.
+        environment: whose channels.
+        tenant: whose channels; those of no tenant and of each that the manifest declares, by default.
+        channel: only those of this name.
+        applications: only theirs.
+
+    Raises:
+        InvalidConfig: the repository cannot be used at this commit, or the check failed.
+        SourceError, StoreUnavailable
+    """
+    tenants = (None, *rules.declares.tenants) if tenant is None else (tenant,)
+    channels = (each for one in tenants for each in store.channels(environment, one))
+    uses = [
+        Use(each.scope, each.snapshot, each.name)
+        for each in sorted(channels, key=_place)
+        if channel in (None, each.name) and (not applications or each.scope.application in applications)
+    ]
+    return _judged(rules, EnforcementPoint.AUDIT, uses, lambda use: store.find(use.snapshot), documents_in(store))
+
+
+def audit_pins(rules: Rules, pins: Iterable[Pin], resolver: Resolver) -> Audit:
+    """
+    Judge the Snapshots that a run is pinned to, before it works with them.
+
+    Args:
+        rules: whose rules; those of today's branch, as a rule.
+        pins: the run's.
+        resolver: reads their documents, from this host's disk where they are there.
+
+    Raises:
+        InvalidConfig: the repository cannot be used at this commit, or the check failed.
+        SourceError, StoreUnavailable
+    """
+    held = {Use(pin.scope, pin.snapshot, pin.channel): pin for pin in pins}
+
+    def find(use: Use) -> Snapshot:
+        return resolver.snapshot(held[use].digest, use.snapshot.sequence)
+
+    return _judged(rules, EnforcementPoint.RUN_START, list(held), find, Documents(resolver.body))
+
+
+def _judged(
+    rules: Rules,
+    point: EnforcementPoint,
+    uses: Sequence[Use],
+    find: Callable[[Use], Snapshot],
+    documents: Documents,
+) -> Audit:
+    found: dict[Use, Held | Checked] = {use: _found(use, find, documents) for use in uses}
+    held = [each for each in found.values() if isinstance(each, Held)]
+    verdicts = iter(rules.judge(held, Circumstances(point)))
+    audited = (Audited(use, next(verdicts) if isinstance(each, Held) else each) for use, each in found.items())
+    return Audit(rules.commit, tuple(audited))
+
+
+def _found(use: Use, find: Callable[[Use], Snapshot], documents: Documents) -> Held | Checked:
+    try:
+        snapshot = find(use)
+    except (UnknownSnapshot, StoreCorrupt):
+        what = f"the store lost {use.snapshot}, or holds it damaged, so it cannot be judged"
+        fix = "publish the same commit again, which stores it anew"
+        return Checked({}, (Finding("", "", "store/lost", what, fix=fix),))
+    return documents.hold(snapshot, use.channel)
+
+
+def _together(several: Sequence[Checked]) -> Checked:
+    """Return what was found in any of *several* uses of one Snapshot, each thing once."""
+    findings = dict.fromkeys(finding for each in several for finding in each.findings)
+    problems = {str(problem): problem for each in several for problem in each.problems}
+    return Checked(several[0].scopes, tuple(findings), tuple(problems.values()))
+
+
+def _place(channel: Channel) -> tuple[str, str, str]:
+    return channel.scope.application, channel.scope.tenant or "", channel.name
