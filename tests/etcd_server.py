@@ -24,6 +24,7 @@ import pytest
 
 from runpin.clock import SystemClock
 from runpin.etcd.cluster import Cluster
+from runpin.etcd.transactions import one
 
 _START = 30.0
 _prefixes = count(1)
@@ -110,7 +111,7 @@ class EtcdServer:
                 if monotonic() > deadline:
                     raise RuntimeError("\n".join(member.log for member in self.members))
                 Event().wait(0.05)
-            cluster.call().read()
+            cluster.call().read(one("/ready"))
 
     def leader(self) -> Member | None:
         """Return the member that leads, None while there is none."""

@@ -84,17 +84,17 @@ def _store(core: Runpin) -> Check:
 
     try:
         if isinstance(core.backend, EtcdBackend):
-            return _members(core.backend.cluster)
+            return _members(core.backend.cluster, core)
     except RunpinError as error:
         return failed("store", error)
     return _tables(core)
 
 
-def _members(cluster: Cluster) -> Check:
+def _members(cluster: Cluster, core: Runpin) -> Check:
     statuses = cluster.statuses()
     silent = [name for name, status in statuses.items() if status is None]
-    # Only a quorum can answer this, and only a user who is let in.
-    cluster.call().read()
+    # Only a quorum can answer this, and only to a user who is let in.
+    core.store.channels(core.settings.environment, core.settings.tenant)
     if silent:
         fix = "start them again: a cluster works as long as more than half of its members do"
         return doubtful("store", f"{cluster.where}: no answer from {', '.join(silent)}", fix)

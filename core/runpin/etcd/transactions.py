@@ -78,6 +78,11 @@ def first(prefix: str, most: int = 0, *, after: str = "", keys_only: bool = Fals
     return Operation({"request_range": {"key": _encoded(start), "range_end": _encoded(end_of(prefix)), **limits}})
 
 
+def watched(prefix: str, start: int) -> dict[str, Any]:
+    """Ask for every change below *prefix* from the revision *start* on."""
+    return {"key": _encoded(prefix), "range_end": _encoded(end_of(prefix)), "start_revision": start}
+
+
 def put(key: str, value: bytes) -> Operation:
     """Write *value* under *key*."""
     return Operation({"request_put": {"key": _encoded(key), "value": b64encode(value).decode()}})
