@@ -15,11 +15,11 @@ from threading import Event
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
+from runpin.deadlines.timing import Timer
 from runpin.errors import StoreUnavailable
 from runpin.etcd.address import Address, parse
 from runpin.etcd.endpoint import ERRORS, Endpoint
 from runpin.etcd.keys import Keys
-from runpin.etcd.timing import Timer
 from runpin.etcd.transactions import MOST_OPERATIONS, Answer, Condition, Entry, Operation, transaction
 from runpin.ports import Clock
 

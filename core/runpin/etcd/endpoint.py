@@ -13,14 +13,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from runpin.deadlines.pools import pools
+from runpin.deadlines.timing import Timer
 from runpin.errors import SettingsError
 from runpin.etcd.address import Address
 from runpin.etcd.failures import Failure, failure_of
-from runpin.etcd.timing import TimedSocket, Timer
 
 try:
     from etcd3gw.client import Etcd3Client
@@ -113,32 +112,6 @@ def _session(address: Address, timer: Timer) -> requests.Session:
     if address.cert and address.key:
         session.cert = (address.cert, address.key)
     adapter = requests.adapters.HTTPAdapter()
-    adapter.poolmanager.pool_classes_by_scheme = _pools(timer)
+    adapter.poolmanager.pool_classes_by_scheme = pools(timer)
     session.mount(f"{'https' if address.tls else 'http'}://", adapter)
     return session
-
-
-def _pools(timer: Timer) -> dict[str, type[HTTPConnectionPool]]:
-    class Plain(HTTPConnection):
-        def connect(self) -> None:
-            self.timeout = timer.left()
-            super().connect()
-            self.sock = _timed(self.sock, timer)
-
-    class Encrypted(HTTPSConnection):
-        def connect(self) -> None:
-            self.timeout = timer.left()
-            super().connect()
-            self.sock = _timed(self.sock, timer)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class EncryptedPool(HTTPSConnectionPool):
-        ConnectionCls = Encrypted
-
-    return {"http": PlainPool, "https": EncryptedPool}
-
-
-def _timed(raw: Any, timer: Timer) -> Any:
-    return TimedSocket(raw, timer)

@@ -1,0 +1,1 @@
+"""An end for every call over the network, whichever client makes it."""
