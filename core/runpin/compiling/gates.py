@@ -19,8 +19,8 @@ from runpin.compiling.tables import Table
 from runpin.model import Origin
 from runpin.parsing.nearest import advice
 
-_MODES = tuple(EnforcementMode)
-_POINTS = tuple(EnforcementPoint)
+_MODES = tuple(map(str, EnforcementMode))
+_POINTS = tuple(map(str, EnforcementPoint))
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,9 +122,7 @@ class _Compiler:
     def variable(self, variable: Variable) -> tuple[str, _Program]:
         """Return the full name of *variable* and its expression; those after it may use it."""
         name, program = f"variables.{variable.name}", self._program(variable.expression)
-        kind = program.compiled.return_type() if program.compiled is not None else _types().DYN
-        # A value that is handed on as a Python object may be of another type than it was, a whole number for one.
-        self._names[name] = kind if kind in (_types().BOOL, _types().STRING) else _types().DYN
+        self._names[name] = _types().DYN if program.compiled is None else program.compiled.return_type()
         self.environment = _environment(self._names)
         return name, program
 
@@ -151,6 +149,8 @@ class _Compiler:
         # What cannot be planned is found out by the first evaluation, whatever that is about.
         compiled.eval(self.environment.Activation({}))
         found = compiled.return_type().name()
+        if found.startswith("optional"):
+            raise Broken("an optional value is no answer", expression.line, "end with .orValue()", rule="compile")
         if wanted is not None and found not in (wanted, "DYN"):
             what = f"the expression is of type {found}, not {wanted}"
             raise Broken(what, expression.line, "compare it with something", rule="compile")
@@ -165,7 +165,7 @@ class _Compiler:
             yield Broken(f"the expression cannot be compiled: {what[:200]}", at, fix, rule="compile")
 
     def _advice(self, name: str) -> str:
-        if name == "document":
+        if name.partition(".")[0] == "document":
             return "name documents below match: to be asked about each as `document`, or use documents.<name>"
         return advice(name, self._names)
 
@@ -210,8 +210,8 @@ def _why(error: object) -> str:
         return "it takes more than 10000 steps"
     if "recursion" in text:
         return "it is nested too deep"
-    if "optional" in text or "Unable to convert" in text:
-        return "an optional value is no answer; end with orValue()"
+    if "Unable to convert" in text:
+        return "its value is of a type that is no answer"
     return text.partition("\n")[0][:200]
 
 

@@ -71,9 +71,9 @@ def _case(table: PolicyTable, match: Match) -> Case:
 
 
 def _point(table: PolicyTable) -> EnforcementPoint:
-    text = table.text("point") or EnforcementPoint.PUBLISH
-    if text not in tuple(EnforcementPoint):
-        raise table.error("point", f"{text[:80]!r} is no enforcement point", advice(text, EnforcementPoint))
+    text, known = table.text("point") or str(EnforcementPoint.PUBLISH), tuple(map(str, EnforcementPoint))
+    if text not in known:
+        raise table.error("point", f"{text[:80]!r} is no enforcement point", advice(text, known))
     return EnforcementPoint(text)
 
 
