@@ -46,6 +46,11 @@ class Audited:
         """Whether nothing denies it."""
         return not self.checked.problems and all(found.severity != ERROR for found in self.checked.findings)
 
+    @property
+    def found(self) -> int:
+        """How much there is to say."""
+        return len(self.checked.problems) + len(self.checked.findings)
+
 
 @dataclass(frozen=True, slots=True)
 class Audit:

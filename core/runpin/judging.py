@@ -6,10 +6,10 @@ The answer holds no configuration value, so that it can be logged, shown and kep
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runpin.auditing import audit_pins
+from runpin.auditing import Audit, audit_pins
 from runpin.cases import ERROR, NOTE, WARNING, EnforcementPoint
 from runpin.errors import InvalidConfig
 from runpin.reporting import Report, remark_of_problem, report_of
@@ -84,7 +84,7 @@ def judge_pins(rules: Rules, pins: Sequence[Pin], resolver: Resolver) -> Judgeme
     Raises:
         SourceError, StoreError
     """
-    report = reported(rules.source, rules.commit, lambda: audit_pins(rules, pins, resolver).by_snapshot)
+    _, report = reported(rules, lambda: audit_pins(rules, pins, resolver))
     return Judgement(EnforcementPoint.RUN_START, report, tuple(str(pin.snapshot) for pin in pins))
 
 
@@ -110,17 +110,28 @@ def judge_commit(
         SourceError
     """
     chosen = tuple(environments)
-    report = reported(source, commit, lambda: check(source, commit, chosen, applications=applications))
+    report = _reported(source, commit, lambda: check(source, commit, chosen, applications=applications))
     return Judgement(EnforcementPoint.COMMIT, report, tuple(each.name for each in report.environments) or chosen)
 
 
-def reported(source: Source, commit: Commit, judged: Callable[[], Mapping[str, Checked]]) -> Report:
+def reported(rules: Rules, judged: Callable[[], Audit]) -> tuple[Audit, Report]:
     """
-    Return what *judged* found as a report; a repository that cannot be used at *commit* is reported too.
+    Return what *judged* returns, and the same by place; that the repository cannot be used today is reported too.
 
     Raises:
-        NotFound, SourceError, StoreError
+        SourceError, StoreError
     """
+    found = [Audit(rules.commit, ())]
+
+    def by_snapshot() -> Mapping[str, Checked]:
+        found[0] = judged()
+        return found[0].by_snapshot
+
+    report = _reported(rules.source, rules.commit, by_snapshot)
+    return found[0], replace(report, of_snapshots=True)
+
+
+def _reported(source: Source, commit: Commit, judged: Callable[[], Mapping[str, Checked]]) -> Report:
     paths = frozenset(source.paths(commit))
     try:
         return report_of(commit, judged(), paths)

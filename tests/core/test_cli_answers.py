@@ -137,7 +137,9 @@ def test_channel_show(cli: CommandLine) -> None:
 def test_channel_move(cli: CommandLine) -> None:
     """The answer of `channel move` is the documented one."""
     (first, _) = cli.publish()["published"]
-    arguments = ("--expect-revision", "0", "--channel", "canary", "-e", "prod", "--json")
+    cli.git("rm", "--quiet", "payments/fees.yaml")
+    cli.commit({})
+    arguments = ("--expect-revision", "0", "--channel", "canary", "-e", "prod", "-r", cli.config, "--json")
 
     check("channel move", cli.ok("channel", "move", "payments", first["snapshot"], *arguments).json)
 

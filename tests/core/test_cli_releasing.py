@@ -307,7 +307,7 @@ def test_channel_move_is_compare_and_set(cli: CommandLine) -> None:
     first = cli.present()
     cli.batches(3000)
     cli.publish()
-    move = ("channel", "move", "payments", first, "-e", "prod", "--expect-revision")
+    move = ("channel", "move", "payments", first, "-e", "prod", "-r", cli.config, "--expect-revision")
     stale = cli.run(*move, "1")
     moved = cli.ok(*move, "2", "--reason", "by hand")
 
@@ -327,7 +327,7 @@ def test_channel_move_is_compare_and_set(cli: CommandLine) -> None:
 def test_channel_move_wants_a_published_snapshot(cli: CommandLine, snapshot: str, code: int) -> None:
     """A channel never points at nothing."""
     cli.publish()
-    answer = cli.run("channel", "move", "payments", snapshot, "--expect-revision", "1", "-e", "prod")
+    answer = cli.run("channel", "move", "payments", snapshot, "--expect-revision", "1", "-e", "prod", "-r", cli.config)
 
     assert code == answer.code
 
@@ -335,9 +335,8 @@ def test_channel_move_wants_a_published_snapshot(cli: CommandLine, snapshot: str
 def test_channel_move_stays_within_its_application(cli: CommandLine) -> None:
     """Another application's snapshot is none of this channel's."""
     cli.publish()
-    answer = cli.run(
-        "channel", "move", "payments", cli.present("reports"), "--expect-revision", "1", "-e", "prod", "--json"
-    )
+    move = ("channel", "move", "payments", cli.present("reports"), "--expect-revision", "1", "-e", "prod")
+    answer = cli.run(*move, "-r", cli.config, "--json")
 
     assert 3 == answer.code
 

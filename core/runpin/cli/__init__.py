@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from runpin.cli.auditing import audit
 from runpin.cli.differing import diff
 from runpin.cli.doctor import doctor
 from runpin.cli.edge import USAGE, Commands
@@ -76,5 +77,6 @@ app.command(rich_help_panel=_LOOK)(show)
 app.command(rich_help_panel=_LOOK)(diff)
 app.command(rich_help_panel=_LOOK)(history)
 app.command(rich_help_panel=_LOOK)(pins)
+app.command(rich_help_panel=_LOOK)(audit)
 app.command(rich_help_panel=_HOST)(doctor)
 app.add_typer(store, name="store", rich_help_panel=_HOST)

@@ -13,18 +13,27 @@ from runpin.cli.options import (
     ChannelName,
     Environment,
     Reason,
+    Ref,
+    Repository,
     SnapshotName,
     Tenant,
     actor,
     opened,
+    rules_of,
 )
 from runpin.cli.printing import columns, emit, fields, heading, moment, note, say
-from runpin.cli.shapes import channel_shape
+from runpin.cli.shapes import channel_shape, finding_shape
+from runpin.errors import SourceError
 from runpin.model import Scope, SnapshotId
+from runpin.reporting import remark_of_finding
+from runpin.reporting.logged import logged
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runpin.assembly import Runpin
-    from runpin.model import Channel
+    from runpin.model import Channel, Finding
+    from runpin.promoting import Promotion
     from runpin.rolling_back import Return
 
 _PAGE = 1000
@@ -56,7 +65,7 @@ def show_channel(
 
 
 @channel.command("move")
-def move_channel(
+def move_channel(  # noqa: PLR0913 - one parameter for each option
     application: ApplicationName,
     snapshot: SnapshotName,
     *,
@@ -72,29 +81,53 @@ def move_channel(
     environment: Environment = None,
     tenant: Tenant = None,
     name: ChannelName = None,
+    repository: Repository = None,
+    ref: Ref = None,
+    unchecked: Annotated[
+        bool,
+        typer.Option("--unchecked", help="Ask no rule, for when they cannot be read; needs --reason, and is recorded."),
+    ] = False,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
     """
     Point a channel at a published snapshot.
 
-    Somebody else may have moved it since you looked; then nothing is changed.
+    The rules of today judge it first; without --ref those of the newest commit of the branch.
+    If they deny it, or if somebody else has moved the channel since you looked, nothing is changed.
     """
+    if unchecked and not reason.strip():
+        raise typer.BadParameter("it needs --reason", param_hint="--unchecked")
+    from runpin.promoting import Promotion, promote_unchecked
+
     target = SnapshotId.parse(snapshot)
     with opened(environment, tenant, name) as core:
         scope = Scope(application, core.settings.environment, core.settings.tenant)
-        moved = core.store.move(
-            scope,
-            core.settings.channel,
-            target,
-            expected_revision=expect_revision,
-            actor=actor(),
-            reason=reason,
+        asked = Promotion(scope, core.settings.channel, target, expect_revision, actor(), reason)
+        moved, found = (
+            (promote_unchecked(asked, core.store), ()) if unchecked else _promoted(core, asked, repository, ref)
         )
     if as_json:
-        emit(channel_shape(moved))
+        emit({**channel_shape(moved), "findings": [finding_shape(each) for each in found]})
     else:
         _print_channel(moved)
+        note(*(logged(remark_of_finding(each)) for each in found))
+
+
+def _promoted(
+    core: Runpin, asked: Promotion, repository: str | None, ref: str | None
+) -> tuple[Channel, Sequence[Finding]]:
+    from runpin.promoting import promote
+
+    try:
+        rules = rules_of(core, repository, ref)
+    except SourceError as error:
+        what = f"the rules that a move is judged by cannot be read: {error.what}"
+        way_out = "or move it without them: --unchecked --reason TEXT, which the history shows"
+        fix = f"{error.fix}; {way_out}" if error.fix else way_out
+        raise type(error)(what, where=error.where, fix=fix) from error
+    done = promote(asked, core.store, rules)
+    return done.channel, done.findings
 
 
 def rollback(

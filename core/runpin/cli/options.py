@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from runpin.assembly import Runpin
+    from runpin.checking import Rules
     from runpin.model import Commit
     from runpin.ports import Source
 
@@ -88,6 +89,16 @@ def committed(
     """
     source = core.source(_address(core, repository), accept_rewrite=accept_rewrite)
     return source, source.resolve(ref or core.settings.branch)
+
+
+def rules_of(core: Runpin, repository: str | None, ref: str | None) -> Rules:
+    """
+    Return the rules that the config repository has at the commit *ref*; at the newest one of the branch by default.
+
+    Raises:
+        SourceError
+    """
+    return core.rules(_address(core, repository), ref)
 
 
 def readable(core: Runpin, repository: str | None, ref: str | None) -> tuple[Source, Commit]:

@@ -19,18 +19,25 @@ Line = tuple[tuple[str, str], ...]
 
 _COLOURS = {ERROR: "bold red", WARNING: "bold yellow", NOTE: "bold cyan"}
 _NO_FILE = "the repository as a whole"
+_NO_LINE = "what no line of the repository sets"
+_AFTER_AUDIT = {
+    True: "Next: nothing. What is in use is acceptable today.",
+    False: "Next: publish a commit that the rules accept, or `runpin rollback`. Runs that have started keep theirs.",
+}
 
 
 def readable(report: Report, excerpts: Excerpts) -> Iterator[Line]:
     """Yield the remarks, and a summary that says what to do next."""
     for file, remarks in groupby(report.remarks, key=lambda remark: remark.file):
-        yield from ((), ((inert(file or _NO_FILE), "bold underline"),))
+        heading = file or (_NO_LINE if report.of_snapshots else _NO_FILE)
+        yield from ((), ((inert(heading), "bold underline"),))
         for remark in remarks:
             yield from _remark(remark, excerpts)
     yield ()
     yield from summary(report)
     if report.remarks and excerpts.masked:
-        yield ((f"{MASK} stands for values and comments; --show-values shows them.", "dim"),)
+        shown = "" if report.of_snapshots else "; --show-values shows them"
+        yield ((f"{MASK} stands for values and comments{shown}.", "dim"),)
 
 
 def _remark(remark: Remark, excerpts: Excerpts) -> Iterator[Line]:
@@ -67,11 +74,12 @@ def _row(row: Row, width: int, colour: str) -> Iterator[Line]:
 def summary(report: Report) -> Iterator[Line]:
     """Yield how much is wrong and where, and what to do next."""
     checked = ", ".join(each.name for each in report.environments)
+    kind = "snapshot" if report.of_snapshots else "environment"
     if report.remarks:
         files = len({remark.file for remark in report.remarks})
         counts = ", ".join(_counted(number, severity) for severity in SEVERITIES if (number := report.count(severity)))
         met = {name for remark in report.remarks for name in remark.environments}
-        affected = ", ".join(each.name for each in report.environments if each.name in met) or "every environment"
+        affected = ", ".join(each.name for each in report.environments if each.name in met) or f"every {kind}"
         colour = _COLOURS[ERROR if not report.acceptable else WARNING]
         yield (
             (f"{counts or _counted(len(report.remarks), 'remark')} in {_counted(files, 'file')}, in ", colour),
@@ -83,6 +91,8 @@ def summary(report: Report) -> Iterator[Line]:
 
 
 def _next(report: Report) -> str:
+    if report.of_snapshots:
+        return _AFTER_AUDIT[report.acceptable]
     if not report.acceptable:
         return "Next: correct these places, then `runpin validate` again. `runpin explain KEY` shows what sets a value."
     if report.commit.reproducible:

@@ -82,15 +82,19 @@ class Report:
     """
     Everything that is wrong with one state of the config repository, in the order of file and line.
 
+    Or everything that its rules find wrong with published Snapshots; these stand in the place of environments then.
+
     Attributes:
         commit: that state.
         environments: the ones that were checked; none if the repository as a whole cannot be used.
         remarks: each once, however many environments share it.
+        of_snapshots: whether Snapshots were judged.
     """
 
     commit: Commit
     environments: tuple[Environment, ...]
     remarks: tuple[Remark, ...]
+    of_snapshots: bool = False
 
     @property
     def acceptable(self) -> bool:

@@ -26,6 +26,7 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 
 _LEVELS = {ERROR: "error", WARNING: "warning", NOTE: "note"}
 _ROOT = "%SRCROOT%"
+_CHECK, _AUDIT = "runpin/", "runpin-audit/"
 
 
 def sarif(report: Report, version: str, prefix: str = "") -> dict[str, Any]:
@@ -39,29 +40,29 @@ def sarif(report: Report, version: str, prefix: str = "") -> dict[str, Any]:
     """
     rules = {rule: number for number, rule in enumerate(dict.fromkeys(remark.rule for remark in report.remarks))}
     results = [
-        _result(remark, rules, fingerprint, prefix)
+        _result(remark, rules, fingerprint, prefix, "snapshots" if report.of_snapshots else "environments")
         for remark, fingerprint in zip(report.remarks, fingerprints(report.remarks), strict=True)
     ]
     ended = {"executionSuccessful": True, "exitCode": 0 if report.acceptable else 1}
-    return _log(version, prefix, rules, ended, results)
+    return _log(version, f"{_AUDIT if report.of_snapshots else _CHECK}{prefix}", rules, ended, results)
 
 
-def sarif_of_failure(error: RunpinError, version: str) -> dict[str, Any]:
-    """Return a SARIF log that says why nothing could be checked."""
+def sarif_of_failure(error: RunpinError, version: str, *, of_snapshots: bool = False) -> dict[str, Any]:
+    """Return a SARIF log that says why nothing could be checked, or no Snapshot judged."""
     sentence = error.what if error.fix is None else f"{error.what} (fix: {error.fix})"
     told = {"level": "error", "message": _message(sentence), "descriptor": {"id": type(error).__name__}}
     ended = {"executionSuccessful": False, "exitCode": error.exit_code, "toolExecutionNotifications": [told]}
-    return _log(version, "", {}, ended, [])
+    return _log(version, _AUDIT if of_snapshots else _CHECK, {}, ended, [])
 
 
 def _log(
-    version: str, prefix: str, rules: Mapping[str, int], ended: dict[str, Any], results: list[dict[str, Any]]
+    version: str, about: str, rules: Mapping[str, int], ended: dict[str, Any], results: list[dict[str, Any]]
 ) -> dict[str, Any]:
     driver = {"name": "runpin", "version": version, "rules": [_rule(rule) for rule in rules]}
     run = {
         "tool": {"driver": driver},
-        # What two config repositories of one Git repository say must not replace each other.
-        "automationDetails": {"id": f"runpin/{quote(prefix)}"},
+        # What two config repositories of one Git repository say must not replace each other, nor an audit a check.
+        "automationDetails": {"id": quote(about)},
         "columnKind": "unicodeCodePoints",
         "invocations": [ended],
         "results": results,
@@ -80,7 +81,7 @@ def _rule(rule: str) -> dict[str, Any]:
     }
 
 
-def _result(remark: Remark, rules: Mapping[str, int], fingerprint: str, prefix: str) -> dict[str, Any]:
+def _result(remark: Remark, rules: Mapping[str, int], fingerprint: str, prefix: str, found_in: str) -> dict[str, Any]:
     return {
         "ruleId": visible(remark.rule),
         "ruleIndex": rules[remark.rule],
@@ -88,7 +89,7 @@ def _result(remark: Remark, rules: Mapping[str, int], fingerprint: str, prefix: 
         "message": _message(remark.sentence),
         "locations": [_location(remark, prefix)],
         "partialFingerprints": {"runpin/v1": fingerprint},
-        "properties": {"environments": list(remark.environments)},
+        "properties": {found_in: list(remark.environments)},
     }
 
 
