@@ -69,6 +69,8 @@ def parse(url: str) -> Address:
     login, _, hosts = parts.netloc.rpartition("@")
     endpoints = tuple(_endpoint(each) for each in hosts.split(","))
     user, _, password = login.partition(":")
+    if "@" in login:
+        raise _unusable("an '@' in the user or password of an etcd URL has to be written %40")
     prefix = parts.path.rstrip("/") or "/runpin"
     if not _PREFIX.fullmatch(prefix):
         raise _unusable("the prefix in the URL of the etcd cluster is not letters, digits, '_', '.', '-' and '/'")
@@ -88,7 +90,6 @@ def _split(url: str) -> SplitResult | None:
 def _endpoint(text: str) -> tuple[str, int]:
     found = _ENDPOINT.fullmatch(text)
     port = int(found["port"] or _PORT) if found else 0
-    # An '@' that was not escaped leaves the tail of the password in front of the host.
     if found is None or not 0 < port < 1 << 16:
         raise _unusable("an endpoint in the URL of the etcd cluster is not a host and a port")
     return found["v6"] or found["name"], port
