@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from runpin.ancestry import ALONE
 from runpin.clock import SystemClock
-from runpin.errors import SettingsError
+from runpin.counting import PinnedLately
+from runpin.errors import SettingsError, SourceError
 from runpin.model import Behavior
 from runpin.pinning import Pinner
 from runpin.reading import PinnedRun
@@ -192,6 +194,11 @@ class Runpin:
             self.ledger,
             self.resolver,
             self.clock,
+    @cached_property
+    def lately(self) -> PinnedLately:
+        """Counts the runs that may still be reading a Snapshot."""
+        return PinnedLately(self.ledger, self.clock, timedelta(hours=self.settings.reader_hours))
+
             environment=self.settings.environment,
             tenant=self.settings.tenant,
             interval=self.settings.refresh_interval,
@@ -227,6 +234,7 @@ class Runpin:
         proposal: Proposal | None = None,
         behavior: Behavior = Behavior.PINNED,
         ancestry: Ancestry = ALONE,
+            allowed_signers=self.settings.allowed_signers,
         on_pin: Callable[[Pin], None] | None = None,
     ) -> PinnedRun:
         """Return the run *key* with the configuration it keeps; nothing is decided before its first read."""

@@ -173,8 +173,8 @@ class Commit:
 
     `sha` names it in its source; `reproducible` is false for a plain folder, whose states cannot be had again.
     `signer` is who signed it, as the list of allowed signers names them; None if nobody of that list did.
-    `approvers` are those whom the trailers `Approved-by` and `Reviewed-by` of its message name; anyone can write these,
-    so that they count for as much as the signature below them.
+    `approvers` are the signer and those whom the trailers `Approved-by` and `Reviewed-by` of its message name, without
+    its authors; anyone can write a trailer, so that it counts for as much as the signature below it.
     """
 
     sha: str

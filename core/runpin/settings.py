@@ -75,6 +75,12 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
+    allowed_signers: Path | None = Field(
+        None, description="file of those whose SSH signatures of commits count; nobody's by default"
+    )
+    reader_hours: float = Field(
+        192.0, gt=0, description="hours for which a run counts as a reader of its Snapshot, when keys are removed"
+    )
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's

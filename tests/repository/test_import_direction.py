@@ -21,6 +21,7 @@ STAGES = frozenset(
         "auditing",
         "checking",
         "comparing",
+        "counting",
         "handing_over",
         "living",
         "judging",

@@ -63,6 +63,7 @@ def publish(  # noqa: PLR0913 - one parameter for each option
             applications=applications or (),
             channel=core.settings.channel,
             check=core.check,
+            lately=core.lately,
             accept_rewrite=accept_rewrite,
         )
         if not as_json:

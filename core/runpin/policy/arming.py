@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from runpin.cases import Enforcement
+from runpin.compiling.files import MANIFEST
 from runpin.compiling.gates import DeclaredGate, Modes
 from runpin.errors import ManifestError
 from runpin.parsing.nearest import advice
 from runpin.policy.built_in import BUILT_IN
+from runpin.policy.gates.absent import AbsentGate
 from runpin.policy.installed import installed, installed_names
 from runpin.policy.written import policies_of
 
@@ -41,7 +44,10 @@ class Armed:
     @property
     def place(self) -> str:
         """What to name when it does not come back."""
-        return str(self.origin) if self.origin else f"gate {self.name}"
+        if self.origin is None:
+            return f"gate {self.name}"
+        # A policy is known by its own file; of the manifest, a line alone says too little.
+        return f"gate {self.name} at {self.origin}" if self.origin.file == MANIFEST else str(self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,10 @@ def _of_others(repository: Repository) -> Iterator[Armed]:
 
 
 def _armed(declared: DeclaredGate, kind: Kind) -> Armed:
+    return Armed(declared.name, _made(declared, kind), declared.modes.over(kind.mode), declared.origin)
+
+
+def _made(declared: DeclaredGate, kind: Kind) -> Gate:
     try:
         gate = kind.make(**declared.options)
     except (TypeError, ValueError) as error:
@@ -102,4 +112,6 @@ def _armed(declared: DeclaredGate, kind: Kind) -> Armed:
             where=str(declared.origin),
             fix=f"it takes {kind.options}" if kind.options else "see the gate's documentation",
         ) from None
-    return Armed(declared.name, gate, declared.modes.over(kind.mode), declared.origin)
+    if kind.library is not None and find_spec(kind.library) is None:
+        return AbsentGate(declared.name, kind.extra or kind.library, declared.origin)
+    return gate

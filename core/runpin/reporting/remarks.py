@@ -21,6 +21,7 @@ UNNAMED = "schema"
 
 _RULES = {"ParseError": "parse", "ManifestError": "manifest", "OverlayError": "overlay", "CheckFailed": "check"}
 _OTHER = "config"
+_GATE = re.compile(r"\Agate .* at (?=\S+\Z)", re.DOTALL)
 _NUMBERS = re.compile(r"(?P<file>.+?)(?::(?P<line>[1-9][0-9]{0,8}))?(?::(?P<column>[1-9][0-9]{0,8}))?", re.DOTALL)
 
 
@@ -186,6 +187,8 @@ def remark_of_problem(problem: InvalidConfig, paths: Collection[str] = ()) -> Re
 
 def _place(where: str | None, paths: Collection[str]) -> tuple[str | None, int | None, int | None]:
     """Split `file:line:column`; a file may bear a name that looks like one with a line."""
+    if where is not None and where not in paths:
+        where = _GATE.sub("", where)
     parts = _NUMBERS.fullmatch(where or "")
     if where in paths or parts is None:
         return where, None, None

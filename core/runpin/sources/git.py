@@ -15,6 +15,7 @@ from runpin.model import Commit
 from runpin.sources.address import address_of
 from runpin.sources.git_mirror import ORIGIN, Mirror
 from runpin.sources.git_objects import LARGEST_BLOB, CommitObject, ObjectReader, is_sha, reading
+from runpin.sources.git_people import people_of
 from runpin.sources.git_process import Git
 from runpin.sources.tree import Entry, list_files
 
@@ -43,6 +44,8 @@ class GitSource:
         timeout: seconds that one git process may take, and that another process's fetch is waited for.
         allow_file: whether a repository on this host may be read.
         accept_rewrite: let a branch or tag name a commit that does not descend from the last one used.
+        allowed_signers: the file of those whose SSH signatures count, as ssh-keygen reads it. It lies outside of the
+            config repository, or whoever may commit could add themselves.
 
     Raises:
         UnsafeSource: *repository* is nothing that git may be pointed at.
@@ -57,11 +60,13 @@ class GitSource:
         timeout: float = 60.0,
         allow_file: bool = True,
         accept_rewrite: bool = False,
+        allowed_signers: Path | None = None,
     ) -> None:
         self._git = Git(address_of(repository, allow_file=allow_file), timeout)
         self.repository = str(self._git.address)
         self.branch = branch
         self._accept_rewrite = accept_rewrite
+        self._signers = allowed_signers
         self._mirror = Mirror(self._git, (mirrors or self._temporary()).absolute())
         self._listing: tuple[str, Mapping[str, Entry]] | None = None
 
@@ -82,6 +87,7 @@ class GitSource:
             UnsafeSource: no ref is written like this, or it names both a branch and a tag.
             CorruptSource: an object does not hash to its name.
             SourceError: the repository cannot be read.
+            SettingsError: the file of allowed signers cannot be used.
         """
         if is_sha(ref.lower()):
             return self._described(self._held(ref.lower()), ref)
@@ -219,7 +225,17 @@ class GitSource:
         return UnknownCommit(what, where=self.repository, fix=f"branches: {known}{more}{hint}")
 
     def _described(self, commit: CommitObject, ref: str) -> Commit:
-        return Commit(commit.sha, self.repository, ref, commit.author, commit.subject, commit.at)
+        people = people_of(self._git, self._mirror.folder, commit.sha, commit.author, self._signers)
+        return Commit(
+            commit.sha,
+            self.repository,
+            ref,
+            commit.author,
+            commit.subject,
+            commit.at,
+            signer=people.signer,
+            approvers=people.approvers,
+        )
 
     def _temporary(self) -> Path:
         folder = tempfile.mkdtemp(prefix="runpin-mirror-")

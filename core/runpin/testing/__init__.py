@@ -3,7 +3,8 @@ For tests: a run with fixed configuration, in-memory doubles, and the contract t
 
     from runpin.testing import fixed_run
     from runpin.testing import FixedClock, MemoryLedger, MemoryReactions, MemoryStore
-    from runpin.testing.contracts import LedgerContract, StoreContract
+    from runpin.testing import case_of
+    from runpin.testing.contracts import GateContract, LedgerContract, StoreContract
 
 The contracts need pytest. `pytest.register_assert_rewrite("runpin.testing.contracts")` in a conftest.py makes their
 failures say more.
@@ -11,8 +12,9 @@ failures say more.
 
 from __future__ import annotations
 
+from runpin.testing.cases import case_of
 from runpin.testing.fixed import fixed_run
 from runpin.testing.memory import FixedClock, MemoryLedger, MemoryStore
 from runpin.testing.memory_reactions import MemoryReactions
 
-__all__ = ["FixedClock", "MemoryLedger", "MemoryReactions", "MemoryStore", "fixed_run"]
+__all__ = ["FixedClock", "MemoryLedger", "MemoryReactions", "MemoryStore", "case_of", "fixed_run"]

@@ -1,5 +1,5 @@
 """
-The contracts of store, ledger and reactions, as pytest classes to subclass.
+The contracts of store, ledger, reactions and gates, as pytest classes to subclass.
 
     class TestMyLedger(LedgerContract):
         @pytest.fixture
@@ -9,8 +9,9 @@ The contracts of store, ledger and reactions, as pytest classes to subclass.
 
 from __future__ import annotations
 
+from runpin.testing.gate_contract import GateContract
 from runpin.testing.ledger_contract import Ledger, LedgerContract
 from runpin.testing.reactions_contract import ReactionsContract
 from runpin.testing.store_contract import Store, StoreContract
 
-__all__ = ["Ledger", "LedgerContract", "ReactionsContract", "Store", "StoreContract"]
+__all__ = ["GateContract", "Ledger", "LedgerContract", "ReactionsContract", "Store", "StoreContract"]
