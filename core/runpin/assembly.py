@@ -10,7 +10,7 @@ from runpin.ancestry import ALONE
 from runpin.clock import SystemClock
 from runpin.counting import PinnedLately
 from runpin.errors import SettingsError, SourceError
-from runpin.model import Behavior
+from runpin.model import Behavior, Scope
 from runpin.pinning import Pinner
 from runpin.reading import PinnedRun
 from runpin.resolving import Resolver
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from runpin.ancestry import Ancestry
+    from runpin.auditing import Use
     from runpin.backends import Backend, Ledger, Store
     from runpin.checking import Check, Rules
     from runpin.database.engine import Database
     from runpin.judging import Judgement
-    from runpin.model import Pin, RunKey
+    from runpin.model import Pin, RunKey, SnapshotId
     from runpin.ports import Clock, Source
     from runpin.proposing import Proposal
     from runpin.reacting import Reactor
@@ -135,30 +136,55 @@ class Runpin:
             ref: whose rules; those of the newest commit of the branch by default.
 
         Raises:
-            SourceError: the repository cannot be read.
+            SourceError: the repository cannot be read, which is no permission.
         """
         from runpin.checking import Rules, check_snapshots_in, declared_in
 
-        source = self.source(repository)
-        commit = source.resolve(self.settings.branch if ref is None else ref)
+        try:
+            source = self.source(repository)
+            commit = source.resolve(self.settings.branch if ref is None else ref)
+        except SourceError as error:
+            what = f"the rules that judge what is published cannot be read: {error.what}"
+            raise type(error)(what, where=error.where, fix=error.fix) from error
         return Rules(source, commit, check_snapshots_in(self.sandbox), declared_in(self.sandbox))
 
-    def judge_run(self, pins: Sequence[Pin], *, repository: str | None = None, ref: str | None = None) -> Judgement:
+    def judge_run(
+        self, run: PinnedRun, applications: Collection[str] = (), *, repository: str | None = None
+    ) -> Judgement:
         """
-        Judge the Snapshots that a run is pinned to by the rules of a commit.
+        Judge the Snapshots that *run* is pinned to by the rules of today; pins that are missing are decided.
 
         Args:
-            pins: the run's.
+            run: the run.
+            applications: whose Snapshots; those of the settings by default.
             repository: see `rules`.
-            ref: see `rules`.
 
         Raises:
+            SettingsError: nobody says which applications, or where the config repository is.
             SourceError: the rules cannot be read.
-            StoreError
+            StoreError, and what `PinnedRun.pin` raises.
         """
-        from runpin.judging import judge_pins
+        from runpin.auditing import use_of
 
-        return judge_pins(self.rules(repository, ref), pins, self.resolver)
+        uses = [use_of(run.pin(name)) for name in applications or self.settings.applications]
+        return self._judge(uses, repository)
+
+    def judge_snapshots(self, snapshots: Iterable[SnapshotId], *, repository: str | None = None) -> Judgement:
+        """
+        Judge published Snapshots, that a run used, by the rules of today.
+
+        Args:
+            snapshots: their names.
+            repository: see `rules`.
+
+        Raises:
+            See `judge_run`.
+        """
+        from runpin.auditing import Use
+
+        tenant, channel = self.settings.tenant, self.settings.channel
+        scopes = ((each, Scope(each.application, each.environment, tenant)) for each in snapshots)
+        return self._judge([Use(scope, each, channel) for each, scope in scopes], repository)
 
     def judge_commit(
         self,
@@ -179,11 +205,12 @@ class Runpin:
 
         Raises:
             NotFound: an application or environment is not declared.
+            SettingsError: nobody says where the config repository is.
             SourceError: the repository cannot be read.
         """
         from runpin.judging import judge_commit
 
-        source = self.source(repository)
+        source = self.source(self._named(repository))
         return judge_commit(self.check, source, source.resolve(ref), environments, applications)
 
     @cached_property
@@ -249,6 +276,21 @@ class Runpin:
             channel=self.settings.channel,
             ancestry=ancestry,
             on_pin=on_pin,
+        )
+
+    def _judge(self, uses: Sequence[Use], repository: str | None) -> Judgement:
+        from runpin.judging import judge_uses
+
+        return judge_uses(self.rules(self._named(repository)), uses, self.resolver)
+
+    def _named(self, repository: str | None) -> str | None:
+        # The folder that an engine's process happens to be in is no config repository.
+        if repository or self.settings.repository is not None:
+            return repository
+        raise SettingsError(
+            "the rules are in the config repository, and nobody says where that is",
+            where="repository",
+            fix="set RUNPIN_REPOSITORY to its URL, or name it where the question is asked",
         )
 
     def close(self) -> None:

@@ -21,17 +21,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from runpin.checking import Rules
-    from runpin.model import Channel, Commit, Pin, Snapshot, SnapshotId
+    from runpin.model import Channel, Commit, Digest, Pin, Snapshot, SnapshotId
     from runpin.resolving import Resolver
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One way in which a Snapshot is in use: a channel points at it, or a run is pinned to it and came by a channel."""
+    """
+    One way in which a Snapshot is in use: a channel points at it, or a run is pinned to it.
+
+    Attributes:
+        scope: what it is for.
+        snapshot: its name.
+        channel: the channel that points at it, or that the run came by.
+        digest: its full digest, where that is known.
+    """
 
     scope: Scope
     snapshot: SnapshotId
     channel: str
+    digest: Digest | None = None
+
+
+def use_of(pin: Pin) -> Use:
+    """Return how the run of *pin* uses its Snapshot."""
+    return Use(pin.scope, pin.snapshot, pin.channel, pin.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,25 +122,24 @@ def audit(
     return _judged(rules, EnforcementPoint.AUDIT, uses, lambda use: store.find(use.snapshot), documents_in(store))
 
 
-def audit_pins(rules: Rules, pins: Iterable[Pin], resolver: Resolver) -> Audit:
+def audit_uses(rules: Rules, uses: Iterable[Use], resolver: Resolver) -> Audit:
     """
-    Judge the Snapshots that a run is pinned to, before it works with them.
+    Judge the Snapshots that a run uses, before it works with them or afterwards.
 
     Args:
         rules: whose rules; those of today's branch, as a rule.
-        pins: the run's.
+        uses: the run's.
         resolver: reads their documents, from this host's disk where they are there.
 
     Raises:
         InvalidConfig: the repository cannot be used at this commit, or the check failed.
         SourceError, StoreUnavailable
     """
-    held = {Use(pin.scope, pin.snapshot, pin.channel): pin for pin in pins}
 
     def find(use: Use) -> Snapshot:
-        return resolver.snapshot(held[use].digest, use.snapshot.sequence)
+        return resolver.snapshot(use.digest or resolver.find(use.snapshot), use.snapshot.sequence)
 
-    return _judged(rules, EnforcementPoint.RUN_START, list(held), find, Documents(resolver.body))
+    return _judged(rules, EnforcementPoint.RUN_START, list(dict.fromkeys(uses)), find, Documents(resolver.body))
 
 
 def _judged(

@@ -9,17 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runpin.auditing import Audit, audit_pins
+from runpin.auditing import Audit, audit_uses
 from runpin.cases import ERROR, NOTE, WARNING, EnforcementPoint
-from runpin.errors import InvalidConfig
+from runpin.errors import InvalidConfig, SettingsError
 from runpin.reporting import Report, remark_of_problem, report_of
 from runpin.reporting.logged import logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from runpin.auditing import Use
     from runpin.checking import Check, Checked, Rules
-    from runpin.model import Commit, Pin
+    from runpin.model import Commit
     from runpin.ports import Source
     from runpin.resolving import Resolver
 
@@ -72,20 +73,27 @@ class Judgement:
         return self.report.count(severity)
 
 
-def judge_pins(rules: Rules, pins: Sequence[Pin], resolver: Resolver) -> Judgement:
+def judge_uses(rules: Rules, uses: Sequence[Use], resolver: Resolver) -> Judgement:
     """
-    Judge the Snapshots that a run is pinned to, as they are when it starts.
+    Judge the Snapshots that a run uses.
 
     Args:
         rules: whose rules; those of today's branch, as a rule.
-        pins: the run's.
+        uses: the run's; at least one, for a question about nothing has no answer.
         resolver: reads their documents.
 
     Raises:
+        SettingsError: there is none.
         SourceError, StoreError
     """
-    _, report = reported(rules, lambda: audit_pins(rules, pins, resolver))
-    return Judgement(EnforcementPoint.RUN_START, report, tuple(str(pin.snapshot) for pin in pins))
+    if not uses:
+        raise SettingsError(
+            "nobody says which Snapshots are to be judged",
+            where="applications",
+            fix="name the applications whose configuration the run reads, or set RUNPIN_APPLICATIONS",
+        )
+    _, report = reported(rules, lambda: audit_uses(rules, uses, resolver))
+    return Judgement(EnforcementPoint.RUN_START, report, tuple(str(use.snapshot) for use in uses))
 
 
 def judge_commit(

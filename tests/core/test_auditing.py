@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from config_files import COMMIT, MANIFEST, repository
-from runpin.auditing import Audit, audit
+from runpin.auditing import Audit, audit, use_of
 from runpin.cases import ERROR, WARNING, EnforcementPoint
 from runpin.checking import Rules, check
-from runpin.errors import StoreUnavailable, UnknownEnvironment
-from runpin.judging import Judgement, judge_commit, judge_pins
+from runpin.errors import SettingsError, StoreUnavailable, UnknownEnvironment
+from runpin.judging import Judgement, judge_commit, judge_uses
 from runpin.model import Channel, Scope
 from world import SCOPE, World
 
@@ -133,7 +133,7 @@ def pinned(world: World, channel: Channel) -> Judgement:
     run = host.run(f"r{channel.revision}")
 
     assert run.pin("payments").snapshot == channel.snapshot
-    return judge_pins(rules(), [run.pin("payments")], host.resolver)
+    return judge_uses(rules(), [use_of(run.pin("payments"))], host.resolver)
 
 
 def test_a_run_is_told_whether_it_may_work(world: World) -> None:
@@ -161,11 +161,17 @@ def test_a_repository_that_cannot_be_used_denies(world: World) -> None:
     channel = world.publish({"etl": {"size": 1}})
     host = world.host()
     broken = rules(**{"runpin.toml": "format = 2\n"})
-    told_now = judge_pins(broken, [host.run("r").pin("payments")], host.resolver)
+    told_now = judge_uses(broken, [use_of(host.run("r").pin("payments"))], host.resolver)
 
     assert told_now.denied
     assert [str(channel.snapshot)] == list(told_now.subjects)
     assert "at runpin.toml" in told_now.lines(ERROR)[0]
+
+
+def test_a_question_about_nothing_has_no_answer(world: World) -> None:
+    """A run that names no application is not let pass for that."""
+    with pytest.raises(SettingsError, match="which Snapshots"):
+        judge_uses(rules(), [], world.host().resolver)
 
 
 def test_a_run_reads_what_it_judges_from_its_host(world: World) -> None:
@@ -176,7 +182,7 @@ def test_a_run_reads_what_it_judges_from_its_host(world: World) -> None:
     run.warm("payments")
     world.store_switch.off = True
 
-    assert judge_pins(rules(), [run.pin("payments")], host.resolver).denied
+    assert judge_uses(rules(), [use_of(run.pin("payments"))], host.resolver).denied
 
 
 def test_a_commit_is_judged_as_by_the_command() -> None:

@@ -193,7 +193,7 @@ def test_a_repository_that_is_away_moves_nothing(cli: CommandLine) -> None:
     answer = cli.run(*move(cli, "-r", cli.folder / "nowhere"))
 
     assert 6 == answer.code
-    assert "the rules that a move is judged by cannot be read" in answer.err
+    assert "the rules that judge what is published cannot be read" in answer.err
     assert "--unchecked --reason TEXT" in answer.err
     assert [] == canary(cli)
 

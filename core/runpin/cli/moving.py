@@ -122,10 +122,9 @@ def _promoted(
     try:
         rules = rules_of(core, repository, ref)
     except SourceError as error:
-        what = f"the rules that a move is judged by cannot be read: {error.what}"
         way_out = "or move it without them: --unchecked --reason TEXT, which the history shows"
         fix = f"{error.fix}; {way_out}" if error.fix else way_out
-        raise type(error)(what, where=error.where, fix=fix) from error
+        raise type(error)(error.what, where=error.where, fix=fix) from error
     done = promote(asked, core.store, rules)
     return done.channel, done.findings
 
