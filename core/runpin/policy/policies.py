@@ -102,7 +102,7 @@ def _findings(policy: Policy, case: Case, answers: Sequence[tuple[str, Violation
 def _undecided(policy: Policy, case: Case, name: str, why: Undecided, hiding: Hiding) -> Finding:
     origin = policy.origin
     if origin is not None and why.line is not None:
-        origin = Origin(origin.file, why.line)
+        origin = Origin(why.file or origin.file, why.line)
     # Tenants share most documents, and one mistake is to be read once.
     about = "this document" if name else str(case.scope)
     message = f"the policy {policy.name!r} cannot decide on {about}, which denies: {hiding.of(why.message)}"

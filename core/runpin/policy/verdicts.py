@@ -60,9 +60,11 @@ class Undecided(Exception):
     Attributes:
         message: why, in words that may quote a value and are shown without it.
         line: where in the policy's file, from 1; None if that is not known.
+        file: the file of that line, if it is another one than the policy's own.
     """
 
-    def __init__(self, message: str, line: int | None = None) -> None:
+    def __init__(self, message: str, line: int | None = None, *, file: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.line = line
+        self.file = file

@@ -97,9 +97,10 @@ def _candidate(repository: Repository, file: PolicyFile) -> Candidate:
 
 def _engine(repository: Repository, file: PolicyFile) -> Engine:
     """Return the policy of *file* compiled, in whichever language it is."""
-    del repository
     if file.rego is not None:
-        raise Broken("policies in Rego cannot be read yet", file.rego.line, rule="language")
+        from runpin.policy.rego import policy_of
+
+        return policy_of(repository, file)
     from runpin.policy.cel import compiled
 
     return compiled(file)
