@@ -214,6 +214,11 @@ class Runpin:
         return judge_commit(self.check, source, source.resolve(ref), environments, applications)
 
     @cached_property
+    def lately(self) -> PinnedLately:
+        """Counts the runs that may still be reading a Snapshot."""
+        return PinnedLately(self.ledger, self.clock, timedelta(hours=self.settings.reader_hours))
+
+    @cached_property
     def watch(self) -> ChannelWatch:
         """The in-memory view of the channels, for threads that must not wait."""
         return ChannelWatch(
@@ -221,11 +226,6 @@ class Runpin:
             self.ledger,
             self.resolver,
             self.clock,
-    @cached_property
-    def lately(self) -> PinnedLately:
-        """Counts the runs that may still be reading a Snapshot."""
-        return PinnedLately(self.ledger, self.clock, timedelta(hours=self.settings.reader_hours))
-
             environment=self.settings.environment,
             tenant=self.settings.tenant,
             interval=self.settings.refresh_interval,
@@ -253,6 +253,7 @@ class Runpin:
             branch=branch or self.settings.branch,
             mirrors=self.settings.mirrors_folder,
             accept_rewrite=accept_rewrite,
+            allowed_signers=self.settings.allowed_signers,
         )
 
     def run(
@@ -261,7 +262,6 @@ class Runpin:
         proposal: Proposal | None = None,
         behavior: Behavior = Behavior.PINNED,
         ancestry: Ancestry = ALONE,
-            allowed_signers=self.settings.allowed_signers,
         on_pin: Callable[[Pin], None] | None = None,
     ) -> PinnedRun:
         """Return the run *key* with the configuration it keeps; nothing is decided before its first read."""
