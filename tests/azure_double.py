@@ -113,15 +113,11 @@ class Double:
             answer = self._refusal(request) or self._carried_out(request)
             return replace(answer, headers={**answer.headers, **self._token()})
 
-    def holds(self, key: str) -> KeyValue | None:
-        """Return what *key* holds at this moment."""
+    def stored(self) -> dict[str, KeyValue]:
+        """Return every key-value there is at this moment."""
         with self._lock:
-            return self._at(key, self._number)
-
-    def keys(self) -> list[str]:
-        """Return every key there is."""
-        with self._lock:
-            return sorted(key for key in self._changes if self._at(key, self._number) is not None)
+            present = ((key, self._at(key, self._number)) for key in sorted(self._changes))
+            return {key: value for key, value in present if value is not None}
 
     def put(self, key: str, value: str) -> None:
         """Overwrite a key, locked or not, as somebody in the portal might."""

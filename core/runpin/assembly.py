@@ -59,11 +59,13 @@ class Runpin:
 
     @cached_property
     def backend(self) -> Backend:
-        """What holds snapshots, channels and pins: a database, or an etcd cluster."""
+        """What holds snapshots, channels and pins: a database, etcd, or Azure's store beside one of them."""
         from runpin.backends import open_backend
 
-        url = self.settings.store_url.get_secret_value()
-        return open_backend(url, self.clock, upgrade=self.settings.store_upgrade)
+        secrets = (self.settings.store_url, self.settings.ledger, self.settings.store_connection_string)
+        url, ledger, text = (None if secret is None else secret.get_secret_value() for secret in secrets)
+        upgrade = self.settings.store_upgrade
+        return open_backend(str(url), self.clock, upgrade=upgrade, ledger=ledger, connection_string=text)
 
     @property
     def database(self) -> Database:

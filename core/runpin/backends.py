@@ -9,11 +9,13 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from runpin.errors import SettingsError
 from runpin.ports import ChannelStore, History, PinLedger, Quarantine, RunSearch, SnapshotStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runpin.azure_appconfig.endpoint import Endpoint
     from runpin.database.engine import Database
     from runpin.etcd.cluster import Cluster
     from runpin.ports import Clock, Reactions
@@ -114,6 +116,42 @@ class EtcdBackend:
         self.cluster.close()
 
 
+class AzureBackend:
+    """
+    An Azure App Configuration store, beside a backend that keeps what this service cannot: pins and the quarantine.
+
+    Attributes:
+        endpoint: the store.
+        beside: holds the ledger and the reactions.
+    """
+
+    def __init__(self, endpoint: Endpoint, beside: Backend) -> None:
+        self.endpoint = endpoint
+        self.beside = beside
+
+    @cached_property
+    def store(self) -> Store:
+        """Snapshots, channels and their history."""
+        from runpin.stores.azure import AzureStore
+
+        return AzureStore(self.endpoint, self.beside.ledger)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Pins and the quarantine, of the other backend."""
+        return self.beside.ledger
+
+    @property
+    def reactions(self) -> Reactions:
+        """The record of what followed from a channel's moves, of the other backend."""
+        return self.beside.reactions
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        self.endpoint.close()
+        self.beside.close()
+
+
 def _sql(url: str, clock: Clock, upgrade: bool) -> SqlBackend:  # noqa: FBT001 - one shape for all openers
     from runpin.database.engine import Database
 
@@ -124,6 +162,12 @@ def _etcd(url: str, clock: Clock, _upgrade: bool) -> EtcdBackend:  # noqa: FBT00
     from runpin.etcd.cluster import Cluster
 
     return EtcdBackend(Cluster.open(url, clock=clock))
+
+
+def _azure(url: str, clock: Clock, connection_string: str | None, beside: Backend) -> AzureBackend:
+    from runpin.azure_appconfig.endpoint import Endpoint
+
+    return AzureBackend(Endpoint.open(url, clock=clock, connection_string=connection_string), beside)
 
 
 def _sql_address(url: str) -> str:
@@ -138,8 +182,21 @@ def _etcd_address(url: str) -> str:
     return parse(url).where
 
 
+def _azure_address(url: str) -> str:
+    from runpin.azure_appconfig.address import parse
+
+    return parse(url).where
+
+
 _OPENERS: dict[str, Callable[[str, Clock, bool], Backend]] = {"etcd": _etcd, "etcds": _etcd}
-_ADDRESSES: dict[str, Callable[[str], str]] = {"etcd": _etcd_address, "etcds": _etcd_address}
+_ADDRESSES: dict[str, Callable[[str], str]] = {
+    "etcd": _etcd_address,
+    "etcds": _etcd_address,
+    "azure-appconfig": _azure_address,
+}
+
+STORES_ONLY = frozenset({"azure-appconfig"})
+"""The schemes of backends that cannot be a ledger: no transaction spans two of their keys, and reads may be old."""
 
 
 def scheme_of(url: str) -> str:
@@ -148,7 +205,9 @@ def scheme_of(url: str) -> str:
     return scheme.lower() if colon else ""
 
 
-def open_backend(url: str, clock: Clock, *, upgrade: bool) -> Backend:
+def open_backend(
+    url: str, clock: Clock, *, upgrade: bool, ledger: str | None = None, connection_string: str | None = None
+) -> Backend:
     """
     Return what *url* leads to.
 
@@ -156,11 +215,27 @@ def open_backend(url: str, clock: Clock, *, upgrade: bool) -> Backend:
         url: a store's URL; schemes that are not of another adapter are left to SQLAlchemy.
         clock: stamps the records and measures deadlines.
         upgrade: make or update the tables on first use, where there are tables.
+        ledger: the URL of the ledger, needed where the store cannot be one and refused where it is.
+        connection_string: what lets us into an Azure store whose URL says so.
 
     Raises:
         SettingsError: the URL cannot be used, or a library is missing.
     """
-    return _OPENERS.get(scheme_of(url), _sql)(url, clock, upgrade)
+    if scheme_of(url) not in STORES_ONLY:
+        if ledger is not None:
+            fix = "unset RUNPIN_LEDGER"
+            raise SettingsError("this store is its own ledger, and takes no other beside it", where="ledger", fix=fix)
+        return _OPENERS.get(scheme_of(url), _sql)(url, clock, upgrade)
+    if ledger is None or scheme_of(ledger) in STORES_ONLY:
+        fix = "set RUNPIN_LEDGER to a PostgreSQL or etcd URL, the same on all hosts, or to SQLite if there is one host"
+        raise SettingsError("Azure App Configuration cannot hold pins", where="ledger", fix=fix)
+    beside = _OPENERS.get(scheme_of(ledger), _sql)(ledger, clock, upgrade)
+    return _azure(url, clock, connection_string, beside)
+
+
+def ledger_of(backend: Backend) -> Backend:
+    """Return the backend that holds the ledger: the given one, or the one beside it."""
+    return backend.beside if isinstance(backend, AzureBackend) else backend
 
 
 def shown_address(url: str) -> str:

@@ -57,6 +57,12 @@ class Settings(BaseSettings):
         None,
         description="URL of store and ledger: SQLite, PostgreSQL or etcd; SQLite in the home folder by default",
     )
+    ledger: SecretStr | None = Field(
+        None, description="URL of the ledger, if the store is Azure App Configuration, which cannot be one"
+    )
+    store_connection_string: SecretStr | None = Field(
+        None, description="connection string of an Azure App Configuration store, if its URL says so"
+    )
     store_upgrade: bool = Field(default=True, description="create and migrate the store's tables when needed")
     cache: Path | None = Field(None, description="folder of the local cache; `cache` in the home folder by default")
     repository: SecretStr | None = Field(
@@ -92,6 +98,11 @@ class Settings(BaseSettings):
     def store_url(self) -> SecretStr:
         """The store's URL; the embedded SQLite file unless one is set."""
         return self.store or SecretStr(f"sqlite:///{self.home / 'runpin.db'}")
+
+    @property
+    def ledger_url(self) -> SecretStr:
+        """The ledger's URL; the store's unless another one is set."""
+        return self.ledger or self.store_url
 
     @property
     def cache_folder(self) -> Path:

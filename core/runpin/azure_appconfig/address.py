@@ -116,7 +116,7 @@ def _options(query: str) -> dict[str, str]:
 
 
 def _unusable(what: str) -> SettingsError:
-    return SettingsError(what, where="store", fix=_EXAMPLES)
+    return SettingsError(what, where="store_url", fix=_EXAMPLES)
 
 
 def _unusable_key(what: str) -> SettingsError:

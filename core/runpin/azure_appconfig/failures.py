@@ -59,7 +59,8 @@ def failure_of(error: Exception, where: str) -> Failure:
     if status == 429:
         spent = StoreUnavailable("the quota of the Azure App Configuration store is used up", where=where, fix=_QUOTA)
         return Failure(spent, again=True, rest=_rest(error))
-    if status is None or status in {408, 500, 502, 503, 504}:
+    # An answer that is no error and cannot be read comes from something in between.
+    if status is None or status < 400 or status in {408, 500, 502, 503, 504}:
         silent = StoreUnavailable("Azure App Configuration does not answer", where=where, fix=_REACH)
         return Failure(silent, again=True, rest=_rest(error))
     return Failure(_refused(status, where))

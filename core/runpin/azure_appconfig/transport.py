@@ -35,7 +35,7 @@ def client_of(address: Address, key: AccessKey | None, timer: Timer) -> AzureApp
         from azure.core.pipeline.transport import RequestsTransport
     except ImportError as missing:
         fix = "pip install 'runpin[azure]'"
-        raise SettingsError("the client for Azure is not installed", where="store", fix=fix) from missing
+        raise SettingsError("the client for Azure is not installed", where="store_url", fix=fix) from missing
 
     endpoint = key.endpoint if key else f"https://{address.host}"
     # One attempt at a time and no redirects: repeating within the deadline is ours.

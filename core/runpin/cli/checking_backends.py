@@ -80,14 +80,18 @@ def _repository(core: Runpin, repository: str | None) -> Check:
 
 
 def _store(core: Runpin) -> Check:
-    from runpin.backends import EtcdBackend
+    from runpin.backends import AzureBackend, EtcdBackend, ledger_of
 
     try:
-        if isinstance(core.backend, EtcdBackend):
-            return _members(core.backend.cluster, core)
+        if isinstance(core.backend, AzureBackend):
+            core.store.channels(core.settings.environment, core.settings.tenant)
+        holder = ledger_of(core.backend)
+        check = _members(holder.cluster, core) if isinstance(holder, EtcdBackend) else _tables(core)
     except RunpinError as error:
         return failed("store", error)
-    return _tables(core)
+    if isinstance(core.backend, AzureBackend) and check.status is Status.OK:
+        return fine("store", f"{core.backend.endpoint.where}; ledger: {check.detail}")
+    return check
 
 
 def _members(cluster: Cluster, core: Runpin) -> Check:
@@ -116,7 +120,7 @@ def _tables(core: Runpin) -> Check:
         file = _file(core)
         if file is not None and not file.exists():
             return doubtful("store", f"{file} is not there yet", "`runpin publish` makes it")
-        url = core.settings.store_url.get_secret_value()
+        url = core.settings.ledger_url.get_secret_value()
         with Database.open(url, clock=core.clock, upgrade=False) as database:
             mode = database.read(lambda connection: _mode(connection, file))
     except StoreOutdated as error:
@@ -160,9 +164,9 @@ def _exists(core: Runpin) -> bool:
 
 
 def _file(core: Runpin) -> Path | None:
-    from runpin.backends import SqlBackend
+    from runpin.backends import SqlBackend, ledger_of
     from runpin.database.address import parse
 
-    if not isinstance(core.backend, SqlBackend):
+    if not isinstance(ledger_of(core.backend), SqlBackend):
         return None
-    return parse(core.settings.store_url.get_secret_value()).file
+    return parse(core.settings.ledger_url.get_secret_value()).file

@@ -64,7 +64,9 @@ def _shown(name: str, value: object) -> object:
     from runpin.backends import shown_address
     from runpin.sources.address import address_of
 
-    read = shown_address if name == "store" else address_of
+    if name not in {"store", "ledger", "repository"}:
+        return "***"
+    read = address_of if name == "repository" else shown_address
     try:
         return str(read(secret()))
     except RunpinError:

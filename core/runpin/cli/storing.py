@@ -34,13 +34,14 @@ def upgrade(*, as_json: AsJson = False) -> None:
 
 def _upgraded(core: Runpin) -> tuple[str, str | None]:
     """Bring the tables up to date; return where the store is, and their version if it has any."""
-    from runpin.backends import EtcdBackend
+    from runpin.backends import EtcdBackend, ledger_of
     from runpin.database.engine import Database
     from runpin.database.schema import SCHEMA_VERSION
 
-    if isinstance(core.backend, EtcdBackend):
-        return core.backend.cluster.where, None
-    url = core.settings.store_url.get_secret_value()
+    holder = ledger_of(core.backend)
+    if isinstance(holder, EtcdBackend):
+        return holder.cluster.where, None
+    url = core.settings.ledger_url.get_secret_value()
     with Database.open(url, clock=core.clock, upgrade=True) as database:
         database.ready()
         return database.where, SCHEMA_VERSION
