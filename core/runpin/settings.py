@@ -75,18 +75,18 @@ class Settings(BaseSettings):
     propose: bool = Field(default=True, description="write the snapshot into a run when it starts")
     refresh_interval: float = Field(2.0, gt=0, description="seconds between two looks at the channels")
     proposal_max_age: float = Field(600.0, gt=0, description="seconds after which a look is too old to propose from")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
     allowed_signers: Path | None = Field(
         None, description="file of those whose SSH signatures of commits count; nobody's by default"
     )
     reader_hours: float = Field(
         192.0, gt=0, description="hours for which a run counts as a reader of its Snapshot, when keys are removed"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
