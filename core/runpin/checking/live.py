@@ -10,6 +10,7 @@ from runpin.canonical import document_from
 from runpin.cases import EnforcementPoint, Present
 from runpin.checking.circumstances import Circumstances
 from runpin.model import Scope, SnapshotId
+from runpin.policy.rego.opa import opa_here, use_opa
 
 if TYPE_CHECKING:
     from runpin.checking.desks import Desk
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 def write_circumstances(circumstances: Circumstances) -> Mapping[str, Any]:
     """Return *circumstances* as a JSON value; what is live is asked for, scope by scope."""
     strategy = None if circumstances.strategy is None else dict(circumstances.strategy)
-    return {"point": circumstances.point.value, "channel": circumstances.channel, "strategy": strategy}
+    said = {"point": circumstances.point.value, "channel": circumstances.channel, "strategy": strategy}
+    # The child has no search path to find it on.
+    return {**said, "opa": opa_here()}
 
 
 def read_circumstances(desk: Desk, content: Mapping[str, Any]) -> Circumstances:
     """Return what `write_circumstances` wrote; the parent at the *desk* is asked what is live."""
+    use_opa(content["opa"])
 
     def look(scope: Scope) -> Present | None:
         answer, bodies = desk.ask({"live": [scope.application, scope.environment, scope.tenant]})
