@@ -38,11 +38,12 @@ _SECRET = frozenset(
     | {("signing", "key"), ("encryption", "key"), ("connection", "string"), ("conn", "string"), ("conn", "str")}
     | {("apikey",), ("privatekey",), ("accesskey",), ("connectionstring",)}
 )
-# Words that may follow without changing what the key is about, and texts of language models that are called tokens.
+# Words that may follow without changing what the key is about; numbers may as well.
 _QUALIFIERS = frozenset(
-    {"value", "text", "plain", "plaintext", "base64", "b64", "old", "new", "current", "previous", "primary"}
+    {"value", "text", "plain", "plaintext", "base", "b", "old", "new", "current", "previous", "primary"}
     | {"secondary", "dev", "test", "staging", "prod", "production", "default"}
 )
+# Texts of language models, and places in long lists, are called tokens too.
 _MARKS = frozenset(
     {"pad", "eos", "bos", "unk", "mask", "sep", "cls", "special", "stop", "start", "end", "separator", "delimiter"}
     | {"page", "next", "continuation", "image", "prompt"}

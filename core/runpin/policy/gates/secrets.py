@@ -102,7 +102,7 @@ def _of_document(value: Any) -> Iterator[tuple[str, str]]:
         # Some secrets are known by their key only.
         line = f'{key}: "{text}"'
         if _compiled(_ANY).search(line) is not None:
-            yield from ((pointer, kind) for kind in dict.fromkeys(_kinds(line)))
+            yield from ((pointer, kind) for kind in _kinds(line))
 
 
 def _texts(value: Any, pointer: str = "", key: str = "") -> Iterator[tuple[str, str, str]]:
@@ -118,14 +118,16 @@ def _texts(value: Any, pointer: str = "", key: str = "") -> Iterator[tuple[str, 
 
 
 def _kinds(line: str) -> Iterator[str]:
-    from detect_secrets.filters.heuristic import is_sequential_string, is_templated_secret
-
     for (module, name), pattern in DETECTORS.items():
-        for piece in _pieces(pattern, line):
-            detector = _detector(module, name)
-            secrets: Iterable[str] = detector.analyze_string(piece)
-            if any(not is_templated_secret(each) and not is_sequential_string(each) for each in secrets):
-                yield str(detector.secret_type)
+        if any(_is_secret(_detector(module, name), piece) for piece in _pieces(pattern, line)):
+            yield str(_detector(module, name).secret_type)
+
+
+def _is_secret(detector: Any, piece: str) -> bool:
+    from detect_secrets.filters.heuristic import is_templated_secret
+
+    found: Iterable[str] = detector.analyze_string(piece)
+    return any(not is_templated_secret(each) for each in set(found))
 
 
 def _pieces(pattern: str, line: str) -> Iterator[str]:
