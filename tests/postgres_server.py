@@ -29,7 +29,7 @@ from runpin.clock import SystemClock
 from runpin.database.engine import Database
 
 _START = 60.0
-_STOP = 30.0
+_STOP = 10.0
 _TEMPLATE = "runpin_template"
 
 
@@ -73,6 +73,7 @@ class PostgresServer:
         if self._process is None:
             return
         self._process.send_signal(how)
+        # It waits up to a minute for its children that turn new clients away, which it never tells to end.
         try:
             self._process.wait(_STOP)
         except subprocess.TimeoutExpired:
@@ -99,12 +100,9 @@ class PostgresServer:
 
     def revive(self) -> None:
         """Make sure that it answers, whatever was done to it."""
-        if self._process is not None and self._process.poll() is None:
-            self._thaw()
-            with suppress(psycopg.OperationalError):
-                return psycopg.connect(self.url("postgres"), connect_timeout=10).close()
-        self.kill()
-        return self.start()
+        if not self._answers():
+            self.kill()
+            self.start()
 
     @contextmanager
     def back_afterwards(self) -> Iterator[None]:
@@ -151,6 +149,14 @@ class PostgresServer:
         self.execute(f"CREATE DATABASE {_TEMPLATE}")
         with Database.open(self.url(_TEMPLATE), clock=SystemClock()) as database:
             database.ready()
+
+    def _answers(self) -> bool:
+        self._thaw()
+        try:
+            psycopg.connect(self.url("postgres"), connect_timeout=10).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _freeze(self) -> list[int]:
         """Stop the server, then its children, which can be neither born nor collected by then; return those."""
