@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from runpin.comparing import compare
@@ -20,13 +21,36 @@ if TYPE_CHECKING:
     from runpin.model import Commit, Document, Scope
 
 
+class Same:
+    """A case that equals itself only, so that what was made of it can be remembered while it is judged."""
+
+    __slots__ = ("case",)
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.case is self.case
+
+    def __hash__(self) -> int:
+        return id(self.case)
+
+
 def input_of(case: Case) -> dict[str, Any]:
     """
     Return what a policy is asked about: plain dicts, lists, texts, numbers, booleans and None.
 
+    It is made once for all policies that judge *case*; nobody may change it.
+
     Raises:
         Undecided: it holds a whole number that languages would not all read the same.
     """
+    return _input_of(Same(case))
+
+
+@lru_cache(maxsize=1)
+def _input_of(same: Same) -> dict[str, Any]:
+    case = same.case
     documents = _values(case.documents)
     present = None if case.present is None else _present(case.present)
     before = {} if present is None else present["documents"]

@@ -12,7 +12,7 @@ from runpin.model import Finding, Origin
 from runpin.parsing.pointers import child, origin_of
 from runpin.policy.files import WORD, Match
 from runpin.policy.inputs import input_of
-from runpin.policy.redacting import Hiding, on_one_line
+from runpin.policy.redacting import Hiding, hiding, on_one_line
 from runpin.policy.verdicts import Undecided, Violation
 
 if TYPE_CHECKING:
@@ -90,26 +90,26 @@ class Candidate:
 
 
 def _findings(policy: Policy, case: Case, answers: Sequence[tuple[str, Violation | Undecided]]) -> list[Finding]:
-    hiding = Hiding(case)
+    hides = hiding(case)
     return [
-        _undecided(policy, case, name, answer, hiding)
+        _undecided(policy, case, name, answer, hides)
         if isinstance(answer, Undecided)
-        else _violated(policy, case, name, answer, hiding)
+        else _violated(policy, case, name, answer, hides)
         for name, answer in answers
     ]
 
 
-def _undecided(policy: Policy, case: Case, name: str, why: Undecided, hiding: Hiding) -> Finding:
+def _undecided(policy: Policy, case: Case, name: str, why: Undecided, hides: Hiding) -> Finding:
     origin = policy.origin
     if origin is not None and why.line is not None:
         origin = Origin(why.file or origin.file, why.line)
     # Tenants share most documents, and one mistake is to be read once.
     about = "this document" if name else str(case.scope)
-    message = f"the policy {policy.name!r} cannot decide on {about}, which denies: {hiding.of(why.message)}"
+    message = f"the policy {policy.name!r} cannot decide on {about}, which denies: {hides.of(why.message)}"
     return Finding(name, "", f"policy/{policy.name}", message, origin, fix=_GUARD)
 
 
-def _violated(policy: Policy, case: Case, name: str, violation: Violation, hiding: Hiding) -> Finding:
+def _violated(policy: Policy, case: Case, name: str, violation: Violation, hides: Hiding) -> Finding:
     about = violation.document if violation.document in case.documents else name
     document = case.documents.get(about)
     rule = violation.rule if WORD.fullmatch(violation.rule) else ""
@@ -117,7 +117,7 @@ def _violated(policy: Policy, case: Case, name: str, violation: Violation, hidin
     if violation.as_written:
         message, fix = on_one_line(message), fix and on_one_line(fix)
     else:
-        message, fix, rule = hiding.of(message), fix and hiding.of(fix), rule if hiding.of(rule) == rule else ""
+        message, fix, rule = hides.of(message), fix and hides.of(fix), rule if hides.of(rule) == rule else ""
         # Keys are no values; what leads to no value could be anything.
         pointer = _known(pointer, document.value) if document else ""
     origin = policy.origin if document is None else origin_of(document.origins, pointer)

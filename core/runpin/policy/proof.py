@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runpin.model import Finding, Origin
-from runpin.policy.redacting import Hiding, on_one_line
+from runpin.policy.redacting import hiding, on_one_line
 from runpin.policy.verdicts import Undecided, Violation
 
 if TYPE_CHECKING:
@@ -38,17 +38,17 @@ def proven(candidate: Candidate) -> tuple[Finding, ...]:
 
 
 def _complaints(policy: Policy, sample: Sample, answers: list[Violation | Undecided]) -> Iterator[Finding]:
-    hiding = Hiding(sample.case)
+    hides = hiding(sample.case)
     undecided = next((answer for answer in answers if isinstance(answer, Undecided)), None)
     if undecided is not None:
-        what = f"the policy {policy.name!r} cannot decide on its {sample.name}: {hiding.of(undecided.message)}"
+        what = f"the policy {policy.name!r} cannot decide on its {sample.name}: {hides.of(undecided.message)}"
         yield _finding(policy, sample, what, "correct the policy, or give the sample what it looks at")
     elif sample.denied and not answers:
         what = f"the policy {policy.name!r} allows its {sample.name}"
         yield _finding(policy, sample, what, "correct the policy, or the sample if it is fine after all")
     elif not sample.denied and answers:
         said = next(answer for answer in answers if isinstance(answer, Violation))
-        message = on_one_line(said.message) if said.as_written else hiding.of(said.message)
+        message = on_one_line(said.message) if said.as_written else hides.of(said.message)
         what = f"the policy {policy.name!r} denies its {sample.name}: {message}"
         yield _finding(policy, sample, what, "correct the policy, or the sample if it is wrong after all")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from runpin.canonical import canonical
+from runpin.policy.inputs import Same
 from runpin.reporting.masking import MASK
 
 if TYPE_CHECKING:
@@ -31,7 +33,12 @@ def without_values(message: str, case: Case) -> str:
 
     This is against quoting by accident. A policy that is out to tell a secret can do so with its verdict alone.
     """
-    return Hiding(case).of(message)
+    return hiding(case).of(message)
+
+
+def hiding(case: Case) -> Hiding:
+    """Return what hides the values of *case*; it is made once for all policies that judge it."""
+    return _hiding(Same(case))
 
 
 def on_one_line(message: str) -> str:
@@ -68,6 +75,11 @@ class Hiding:
         return on_one_line(message)
 
 
+@lru_cache(maxsize=1)
+def _hiding(same: Same) -> Hiding:
+    return Hiding(same.case)
+
+
 def _leaves(value: Any) -> Iterator[str | float]:
     if isinstance(value, Mapping):
         for member in value.values():
@@ -90,10 +102,11 @@ def _forms_of_text(text: str) -> Iterator[str]:
 
 def _forms_of_number(number: float) -> Iterator[str]:
     """Yield the digits of *number* as languages may write them, without its sign."""
-    yield canonical(abs(number)).decode()
     yield repr(abs(number))
-    yield f"{abs(number):f}"
-    yield f"{abs(number):.6g}"
+    yield f"{number:.6g}".lstrip("-")
+    if isinstance(number, float):
+        yield canonical(abs(number)).decode()
+        yield f"{abs(number):f}"
 
 
 def _worth_hiding(texts: Mapping[str, None]) -> list[str]:
