@@ -71,8 +71,8 @@ CLOUDS = frozenset({"azure", "boto3", "botocore"})
 
 PLUGIN_SURFACE = frozenset(
     {"runpin"}
-    | {f"runpin.{name}" for name in ("ancestry", "assembly", "errors", "handing_over", "hosting", "model", "pinning")}
-    | {f"runpin.{name}" for name in ("proposing", "reacting", "reactions", "reading", "settings", "testing")}
+    | {f"runpin.{name}" for name in ("ancestry", "assembly", "errors", "handing_over", "hosting", "judging", "model")}
+    | {f"runpin.{name}" for name in ("pinning", "proposing", "reacting", "reactions", "reading", "settings", "testing")}
 )
 NEVER_IN_PLUGIN = frozenset({"sqlalchemy", "alembic"})
 

@@ -125,7 +125,7 @@ def _promoted(
         way_out = "or move it without them: --unchecked --reason TEXT, which the history shows"
         fix = f"{error.fix}; {way_out}" if error.fix else way_out
         raise type(error)(error.what, where=error.where, fix=fix) from error
-    done = promote(asked, core.store, rules)
+    done = promote(asked, core.store, rules, core.lately)
     return done.channel, done.findings
 
 
