@@ -1,5 +1,5 @@
 """
-Asset checks: whether an asset was made with the configuration that stands now.
+Asset checks: whether an asset was made with the configuration that stands now, and whether rules accept it.
 
 Dagster's own "Unsynced" compares with the newest observation when a step started, whatever the run was pinned to.
 The checks compare what the materialisation says was used.
@@ -14,6 +14,7 @@ import dagster as dg  # noqa: TID253 - a code location imports this on top of Da
 
 from dagster_runpin import tags
 from dagster_runpin.config_assets import ABSENT, Standing, standing_of
+from dagster_runpin.rule_checks import build_rule_check, is_config
 from runpin.errors import RunpinError, UnknownDocument
 from runpin.reading import split_path
 
@@ -28,22 +29,35 @@ _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def build_config_checks(
-    assets: Iterable[Any], *, resource_key: str = "runpin", channel: str | None = None
+    assets: Iterable[Any],
+    *,
+    resource_key: str = "runpin",
+    channel: str | None = None,
+    rules: bool = False,
+    repository: str | None = None,
 ) -> Sequence[dg.AssetChecksDefinition]:
     """
-    Return the check `config_in_sync` for each of *assets*.
+    Return the check `config_in_sync` for each of *assets*, and `config_allowed` if *rules* are to be asked.
 
-    It warns, and blocks nothing, when a document that the last materialisation used differs from where the channel
-    stands now, and shows which. Of a partitioned asset the last materialised partition counts. When the store is away
-    it warns too, and says why: a check shall not fail the run that it is part of.
+    `config_in_sync` warns, and blocks nothing, when a document that the last materialisation used differs from where
+    the channel stands now, and shows which. Of a partitioned asset the last materialised partition counts. When the
+    store is away it warns too, and says why: a check shall not fail the run that it is part of.
+
+    `config_allowed` judges by the rules that the config repository has today, at the point `run_start`. Of an asset it
+    judges the Snapshots that the last materialisation used. Of a config asset, which is never out of sync and gets no
+    other check, it judges the Snapshot that this very run is pinned to, so that assets behind it do not start if it is
+    denied. A denial blocks, warnings do not. It needs git; where the rules cannot be read the step fails.
 
     Args:
         assets: definitions, specs or keys.
         resource_key: where the `RunpinResource` is.
         channel: what is compared with; the resource's channel by default.
+        rules: whether the rules are asked as well.
+        repository: address of the config repository; RUNPIN_REPOSITORY by default.
     """
     keys = dict.fromkeys(key for asset in assets for key in _keys(asset))
-    return [_check(key, resource_key, channel) for key in keys]
+    checks = [_check(key, resource_key, channel) for key in keys if not (rules and is_config(key))]
+    return [*checks, *(build_rule_check(key, resource_key, repository) for key in keys if rules)]
 
 
 def _keys(asset: Any) -> Iterable[dg.AssetKey]:

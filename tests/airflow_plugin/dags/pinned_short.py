@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+import os
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator  # noqa: TID253 - a DAG file
 from airflow.sdk import DAG, Asset, dag, task  # noqa: TID253 - a DAG file
 
+from airflow_provider_runpin.operators.config import PinConfigOperator, ValidateConfigOperator
 from run_reports import channel_now, meet, note, pass_gate, report, wait_for
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 RACERS = 4
 PAYMENTS = ["config:payments"]
@@ -107,6 +112,31 @@ def one_look(application: str) -> DAG:
     return found
 
 
+class WithoutGit(ValidateConfigOperator):
+    """The operator on a worker where git is not installed."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Judge, after git has gone."""
+        os.environ["PATH"] = "/nowhere"
+        return super().execute(context)
+
+
+def judged(name: str, operator: type[ValidateConfigOperator], retries: int) -> DAG:
+    """Return a DAG that works only if the rules of a config repository, which its caller names, accept its snapshot."""
+    with DAG(name, schedule=None, tags=["config:judged"]) as found:
+        pin = PinConfigOperator(task_id="pin", applications=["judged"])
+        validate = operator(
+            task_id="validate",
+            applications=["judged"],
+            repository="{{ dag_run.conf['repository'] }}",
+            retries=retries,
+            retry_delay=timedelta(seconds=1),
+        )
+        work = task(task_id="work")(report)
+        pin >> validate >> work(application="judged")
+    return found
+
+
 def behind_gates(application: str) -> DAG:
     """Return a DAG whose two looks wait for the test."""
 
@@ -136,3 +166,5 @@ reports_quick = one_look("reports")
 billing_quick = one_look("billing")
 payments_gated = behind_gates("payments")
 billing_gated = behind_gates("billing")
+judged_by_rules = judged("pinned_judged", ValidateConfigOperator, 2)
+judged_without_git = judged("pinned_judged_without_git", WithoutGit, 0)
