@@ -166,7 +166,7 @@ def read_policy(path: str, parsed: Parsed, body: bytes) -> PolicyFile:
         table.origin("match").line,
         tuple(_variables(table, lines)),
         tuple(_validations(table, lines)),
-        _expression(table, "rego", lines) if "rego" in table.value else None,
+        expression_at(table, "rego", lines) if "rego" in table.value else None,
     )
 
 
@@ -198,7 +198,7 @@ def _variables(table: PolicyTable, lines: list[str]) -> Iterator[Variable]:
         if not re.fullmatch(r"[a-z_A-Z][a-z_A-Z0-9]{0,63}", name) or name in known:
             raise each.error("name", f"{name[:80]!r} is no name, or names two variables", "use letters, digits and '_'")
         known.add(name)
-        yield Variable(name, _expression(each, "expression", lines))
+        yield Variable(name, expression_at(each, "expression", lines))
 
 
 def _validations(table: PolicyTable, lines: list[str]) -> Iterator[Validation]:
@@ -207,21 +207,22 @@ def _validations(table: PolicyTable, lines: list[str]) -> Iterator[Validation]:
         raise table.error("validations", "a policy without a validation allows everything", "write one, or delete it")
     for each in found:
         each.only("expression", "message", "messageExpression", "pointer", "rule", "fix")
-        expression = _expression(each, "expression", lines)
+        expression = expression_at(each, "expression", lines)
         pointer = each.text("pointer") or ""
         if not _POINTER.fullmatch(pointer):
             raise each.error("pointer", f"{pointer[:80]!r} is no JSON pointer", "write it as /key/0/key")
         yield Validation(
             expression,
             each.text("message") or f"must satisfy {' '.join(expression.text.split())[:200]}",
-            _expression(each, "messageExpression", lines) if "messageExpression" in each.value else None,
+            expression_at(each, "messageExpression", lines) if "messageExpression" in each.value else None,
             pointer,
             word(each, "rule", each.needed("rule")) if "rule" in each.value else "",
             each.text("fix"),
         )
 
 
-def _expression(table: PolicyTable, key: str, lines: list[str]) -> Expression:
+def expression_at(table: PolicyTable, key: str, lines: list[str]) -> Expression:
+    """Return the text at *key*, which must not be missing, and the line on which it begins; *lines* are the file's."""
     text, line = table.needed(key), table.origin(key).line
     # The text of a block begins below its key.
     is_block = line <= len(lines) and _BLOCK.fullmatch(lines[line - 1].rpartition(": ")[2].strip()) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -83,10 +83,18 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A policy that has yet to prove itself, and the samples that it has to prove itself with."""
+    """
+    A policy that has yet to prove itself.
+
+    Attributes:
+        policy: it.
+        samples: what it has to prove itself with.
+        prove: returns why it cannot be trusted, where the proof is another one than by samples.
+    """
 
     policy: Policy
     samples: Sequence[Sample]
+    prove: Callable[[], Sequence[Finding]] | None = None
 
 
 def _findings(policy: Policy, case: Case, answers: Sequence[tuple[str, Violation | Undecided]]) -> list[Finding]:

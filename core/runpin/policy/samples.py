@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from runpin.policy.files import Match, PolicyTable
 
 _NOBODY = "sample"
-_COMMIT = Commit("0" * 40, "", "main", "Sample <sample@example.org>", "Sample", datetime(2000, 1, 1, tzinfo=UTC))
+COMMIT = Commit("0" * 40, "", "main", "Sample <sample@example.org>", "Sample", datetime(2000, 1, 1, tzinfo=UTC))
+"""The commit of a sample that says nothing about it."""
+
 _KEYS = ("documents", "point", "scope", "channel", "present", "commit", "strategy")
 
 
@@ -116,11 +118,11 @@ def _snapshot(table: PolicyTable, scope: Scope) -> SnapshotId:
 def _commit(table: PolicyTable) -> Commit:
     table.only("sha", "ref", "author", "message", "at", "signer", "approvers")
     return Commit(
-        table.text("sha") or _COMMIT.sha,
-        _COMMIT.repository,
-        table.text("ref") or _COMMIT.ref,
-        table.text("author") or _COMMIT.author,
-        table.text("message") or _COMMIT.message,
+        table.text("sha") or COMMIT.sha,
+        COMMIT.repository,
+        table.text("ref") or COMMIT.ref,
+        table.text("author") or COMMIT.author,
+        table.text("message") or COMMIT.message,
         _at(table),
         signer=table.text("signer"),
         approvers=table.texts("approvers"),
@@ -130,7 +132,7 @@ def _commit(table: PolicyTable) -> Commit:
 def _at(table: PolicyTable) -> datetime:
     text = table.text("at")
     try:
-        at = _COMMIT.at if text is None else datetime.fromisoformat(text)
+        at = COMMIT.at if text is None else datetime.fromisoformat(text)
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from runpin.errors import ParseError
 from runpin.model import Finding, Origin
 from runpin.parsing import Parsed, parse
 from runpin.policy.files import PolicyFile, names_known, read_policy
+from runpin.policy.gatekeeper.objects import Object, objects_in
 from runpin.policy.policies import Candidate, Policy
 from runpin.policy.proof import proven
 from runpin.policy.samples import read_samples
@@ -20,18 +22,31 @@ if TYPE_CHECKING:
     from runpin.policy.engines import Engine
 
 
+_PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+)(:\d+)?", re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """A file of policies that could be parsed."""
 
     path: str
     body: bytes
-    parsed: Parsed
+    objects: tuple[Object, ...]
 
     @property
     def is_gatekeeper(self) -> bool:
-        """Whether it is an object of Kubernetes, which Gatekeeper's files are."""
-        return {"apiVersion", "kind"} <= self.parsed.value.keys()
+        """Whether it holds objects of Kubernetes, which Gatekeeper's files are."""
+        return all({"apiVersion", "kind"} <= each.value.keys() for each in self.objects)
+
+    @property
+    def parsed(self) -> Parsed:
+        """
+        The file as one document.
+
+        Raises:
+            ParseError: it holds several.
+        """
+        return parse(self.path, self.body)
 
 
 def policies_of(repository: Repository) -> tuple[tuple[Policy, ...], tuple[Finding, ...]]:
@@ -42,7 +57,7 @@ def policies_of(repository: Repository) -> tuple[tuple[Policy, ...], tuple[Findi
     trusted = []
     for candidate in _with_names_of_their_own(candidates, faults):
         repository.looking_at(str(candidate.policy.origin))
-        found = proven(candidate)
+        found = proven(candidate) if candidate.prove is None else candidate.prove()
         faults += found
         if not found:
             trusted.append(candidate.policy)
@@ -59,14 +74,15 @@ def _files(repository: Repository, faults: list[Finding]) -> Iterator[Read]:
     for path, body in repository.read(repository.policies).items():
         repository.looking_at(path)
         try:
-            yield Read(path, body, parse(path, body))
+            yield Read(path, body, tuple(objects_in(path, body)))
         except ParseError as error:
             faults.append(fault(path, _unreadable(path, error)))
 
 
 def _unreadable(path: str, error: ParseError) -> Broken:
-    line = (error.where or "").removeprefix(path).strip(":").partition(":")[0]
-    return Broken(error.what, int(line) if line.isdecimal() else 1, error.fix, rule="parse")
+    found = _PLACE.fullmatch(error.where or "")
+    file, line = (found["file"], int(found["line"])) if found else (path, 1)
+    return Broken(error.what, line, error.fix, file=file, rule="parse")
 
 
 def _own(repository: Repository, files: Iterable[Read], faults: list[Finding]) -> Iterator[Candidate]:
@@ -76,16 +92,20 @@ def _own(repository: Repository, files: Iterable[Read], faults: list[Finding]) -
         repository.looking_at(file.path)
         try:
             yield _candidate(repository, read_policy(file.path, file.parsed, file.body))
-        except* Broken as broken:
-            faults += [fault(file.path, each) for each in _each(broken)]
+        except* (Broken, ParseError) as error:
+            faults += _faults_of(file.path, error)
 
 
 def _gatekeeper(repository: Repository, files: Iterable[Read], faults: list[Finding]) -> Iterator[Candidate]:
-    """Yield the policies of Gatekeeper's files, which may need each other; `runpin.policy.gatekeeper` reads them."""
-    del repository
-    unread = Broken("files of Gatekeeper cannot be read yet", rule="kind")
-    faults += [fault(file.path, unread) for file in files if file.is_gatekeeper]
-    yield from ()
+    """Yield the policies of Gatekeeper's files, which need each other."""
+    objects = [each for file in files if file.is_gatekeeper for each in file.objects]
+    if objects:
+        from runpin.policy.gatekeeper.candidates import candidates_of
+
+        def on_fault(path: str, error: Exception) -> None:
+            faults.extend(_faults_of(path, error))
+
+        yield from candidates_of(repository, objects, on_fault)
 
 
 def _candidate(repository: Repository, file: PolicyFile) -> Candidate:
@@ -132,9 +152,12 @@ def _with_names_of_their_own(candidates: Iterable[Candidate], faults: list[Findi
             faults.append(fault(policy.origin.file, broken))
 
 
-def _each(group: BaseExceptionGroup[Broken]) -> Iterator[Broken]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _each(error)
-        else:
-            yield error
+def _faults_of(path: str, error: BaseException) -> Iterator[Finding]:
+    """Yield what is wrong with the policy file at *path*, or with one that it names."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _faults_of(path, each)
+    elif isinstance(error, Broken):
+        yield fault(path, error)
+    elif isinstance(error, ParseError):
+        yield fault(path, _unreadable(path, error))

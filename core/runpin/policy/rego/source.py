@@ -24,6 +24,7 @@ LONGEST = 128 * 1024
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*|[\[\](){}]|\n|[^\s\[\](){}"`#]+|[ \t\r]+|"')
 _OPENING, _CLOSING = "([{", ")]}"
+_OPERATORS = ("=", "|", "&", "-", ",", ":")
 _ENDS_A_TERM = re.compile(r'[\w"`\])}]\Z')
 
 
@@ -114,22 +115,48 @@ def _separated(tokens: list[_Token]) -> Iterator[str]:
 
 def _chained(tokens: list[_Token]) -> Iterator[str]:
     """Yield *tokens*, with the head of a rule before each body that follows another one (`f(x) { … } { … }`)."""
-    head: list[str] = []
-    after_body = in_head = False
+    heads = _Heads()
     for token in tokens:
-        top = token.opened == ""
-        if top and token.text == "{" and after_body and head and "else" not in head:
-            yield " ".join(["", *head, ""])
-            in_head = False
-        elif top and token.text == "{":
-            in_head = False
-        elif top and token.text == "\n" and not after_body:
-            head, in_head = [], False
-        elif not token.text.isspace() and not token.text.startswith("#"):
-            if top and not in_head and token.text != "}":
-                head, in_head = [], True
-            if in_head:
-                head.append(token.text)
-        if not token.text.isspace() and not token.text.startswith("#"):
-            after_body = top and token.text == "}" and not in_head
+        if heads.repeats(token):
+            yield heads.text
+        heads.see(token)
         yield token.text
+
+
+class _Heads:
+    """
+    Follows the rules of a module.
+
+    Attributes:
+        text: the head of the rule that is being read, or was read last.
+    """
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._last = ""
+        self._in_body = self._after_body = False
+
+    def repeats(self, token: _Token) -> bool:
+        """Tell whether *token* opens another body of one rule."""
+        return self._after_body and not token.opened and token.text == "{" and not self.text.startswith("else")
+
+    def see(self, token: _Token) -> None:
+        """Take the next token."""
+        blank = token.text.isspace() or token.text.startswith("#")
+        if not self._in_body:
+            self._see_head(token.text, top=not token.opened, blank=blank)
+        elif not token.opened and token.text == "}":
+            self._in_body, self._after_body = False, True
+        if not blank:
+            self._last = token.text
+
+    def _see_head(self, text: str, *, top: bool, blank: bool) -> None:
+        # A brace after an operator begins a value of the head.
+        if top and text == "{" and not self._last.endswith(_OPERATORS):
+            self._in_body, self._after_body = True, False
+        elif top and text == "\n" and not self._after_body:
+            self.text = ""
+        elif not blank and self._after_body:
+            self.text, self._after_body = text, False
+        elif not self._after_body:
+            self.text += " " if blank else text
