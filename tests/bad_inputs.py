@@ -28,13 +28,19 @@ class BadInput:
 
     Attributes:
         found: rule and file of each finding; none if the input is fine.
-        seconds: the time that an answer may take.
+        reads: what the document says if it is fine and others would read something else.
     """
 
     name: str
     files: Mapping[str, bytes]
     found: tuple[tuple[str, str], ...] = ()
-    seconds: float = 5.0
+    reads: Mapping[str, Any] | None = None
+
+    @property
+    def number(self) -> int | None:
+        """Its number in the list, if it has one."""
+        first = self.name.partition("-")[0]
+        return int(first) if first.isdecimal() else None
 
 
 def about_schema(name: str, schema: Any, *rules: str, value: Any = None, where: str = "") -> BadInput:
@@ -55,12 +61,12 @@ def of_a(rules: Any) -> dict[str, Any]:
     return {"properties": {"a": rules}}
 
 
-def of_text(name: str, suffix: str, body: str | bytes, *, fine: bool = False) -> BadInput:
-    """Return one document as it is written, which no parser may take."""
+def of_text(name: str, suffix: str, body: str | bytes, *, reads: Mapping[str, Any] | None = None) -> BadInput:
+    """Return one document as it is written, which no parser may take unless it *reads* as something."""
     path = DOCUMENT + suffix
     text = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
-    found = () if fine else (("ParseError", path),)
-    return BadInput(name, {"runpin.toml": MANIFEST.encode(), path: text}, found)
+    found = () if reads is not None else (("ParseError", path),)
+    return BadInput(name, {"runpin.toml": MANIFEST.encode(), path: text}, found, reads)
 
 
 def deep(levels: int, leaf: Any) -> Any:
@@ -99,6 +105,11 @@ SCHEMAS = (
         {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
         "$ref",
         where=SCHEMA,
+    ),
+    about_schema(
+        "66-recursive-data",
+        {"$ref": "#/$defs/n", "$defs": {"n": {"additionalProperties": {"$ref": "#/$defs/n"}}}},
+        value=deep(60, 1),
     ),
     about_schema("67-redos", of_a({"pattern": "^(a+)+$"}), "properties/a/pattern", value="a" * 60_000 + "!"),
     about_schema("67-redos-key", {"propertyNames": {"pattern": "^(a+)+$"}}, "propertyNames/pattern"),
@@ -151,49 +162,56 @@ SCHEMAS = (
 EXPONENTIAL = about_schema("73-exponential", BRANCHES, "CheckFailed", value=None)
 """What no keyword by itself is to blame for; the limit on processor time ends it."""
 
-LAUGHS = "\n".join(
-    [
-        "a: &a [x, x, x, x, x, x, x, x, x]",
-        *(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
-    ]
-)
+MESSAGE = "schemas/etl.proto"
+PROTO = """syntax = "proto3";
+package payments;
+import "google/protobuf/struct.proto";
+message Etl {
+  int32 a = 1;
+  string planted = 2;
+  google.protobuf.Struct free = 3;
+  double ratio = 4;
+  int64 big_number = 5;
+}
+"""
 
-TEXTS = (
-    of_text("1-double", ".yaml", f"a: 1\na: {PLANTED}\n"),
-    of_text("10-infinity", ".yaml", f"a: .inf\np: {PLANTED}\n"),
-    of_text("12-no-date", ".yaml", "a: 2026-13-45\n", fine=True),
-    of_text("18-mapping-as-key", ".yaml", f"? {{a: 1}}\n: {PLANTED}\n"),
-    of_text("20-set", ".yaml", f"a: !!set {{{PLANTED}}}\n"),
-    of_text("21-binary", ".yaml", "a: !!binary aHVudGVyMg==\n"),
-    of_text("23-object", ".yaml", f"a: !!python/object/apply:os.system ['echo {PLANTED}']\n"),
-    of_text("24-merge", ".yaml", f"a: &a {{p: {PLANTED}}}\nb: {{<<: *a}}\n"),
-    of_text("25-in-itself", ".yaml", f"a: &a [*a, {PLANTED}]\n"),
-    of_text("26-laughs", ".yaml", LAUGHS),
-    of_text("29-equals", ".yaml", "a: =\n", fine=True),
-    of_text("30-utf-16", ".yaml", f"a: {PLANTED}\n".encode("utf-16")),
-    of_text("32-no-utf-8", ".yaml", b"a: \xff\xfehunter2-planted\n"),
-    of_text("33-nul", ".yaml", f"a: {PLANTED}\0\n"),
-    of_text("34-nul-escaped", ".yaml", f'a: "{PLANTED}\\0"\n'),
-    of_text("35-hidden-line", ".yaml", f"a: x\u2028b: {PLANTED}\n"),
-    of_text("36-turned-around", ".yaml", f"a: {PLANTED}\u202e\n"),
-    of_text("37-half-character", ".yaml", f'a: "{PLANTED}\\uD800"\n'),
-    of_text("41-endless-number", ".yaml", "a: " + "9" * 5000 + "\n"),
-    of_text("41-endless-hex", ".yaml", "a: 0x" + "f" * 5000 + "\n"),
-    of_text("43-brackets", ".yaml", "a: " + "[" * 30_000),
-    of_text("43-dashes", ".yaml", "- " * 30_000 + "x"),
-    of_text("43-questions", ".yaml", "? " * 30_000 + "x"),
-    of_text("43-braces", ".yaml", "{a: " * 30_000),
-    of_text("46-large", ".yaml", "a: " + "x" * 300_000),
-    of_text("48-double", ".json", f'{{"a": 1, "a": "{PLANTED}"}}'),
-    of_text("49-infinity", ".json", '{"a": 1e999}'),
-    of_text("50-endless-number", ".json", '{"a": ' + "9" * 5000 + "}"),
-    of_text("53-half-character", ".json", f'{{"a": "{PLANTED}\\ud800"}}'),
-    of_text("55-trailing", ".json", f'{{"a": 1}} {PLANTED}'),
-    of_text("58-scalar", ".json", f'"{PLANTED}"'),
-    of_text("59-brackets", ".json", "[" * 250_000),
-    of_text("59-braces", ".json", '{"a":' * 50_000),
-    of_text("toml-brackets", ".toml", "a = " + "[" * 100_000),
-    of_text("toml-dots", ".toml", ".".join("a" * 60_000) + " = 1"),
-    of_text("toml-date", ".toml", f"a = 2026-01-01\np = '{PLANTED}'"),
+
+def of_message(name: str, body: str | bytes, *rules: str, proto: str = PROTO, where: str = "") -> BadInput:
+    """Return a document as it is written, which a Protobuf message is its schema of."""
+    files = {
+        "runpin.toml": (MANIFEST + f'schemas = {{ etl = "{MESSAGE}#payments.Etl" }}\n').encode(),
+        f"{DOCUMENT}.json": body if isinstance(body, bytes) else body.encode(),
+        MESSAGE: proto.encode(),
+    }
+    return BadInput(name, files, tuple((rule, where or f"{DOCUMENT}.json") for rule in rules))
+
+
+def planted(members: str) -> str:
+    """Return a document of these *members*, written as JSON, and of the text that nobody may see."""
+    return f'{{"planted": "{PLANTED}", {members}}}'
+
+
+MESSAGES = (
+    of_message("88-double", planted('"a": 1, "a": 2'), "ParseError"),
+    of_message("88-double-by-two-names", planted('"big_number": 1, "bigNumber": 2'), "protobuf/duplicate-field"),
+    of_message("89-struct-60-deep", planted(f'"free": {json.dumps(deep(60, 1))}')),
+    of_message("89-struct-too-deep", planted(f'"free": {json.dumps(deep(90, 1))}'), "ParseError"),
+    of_message("90-no-number-in-struct", planted('"free": {"x": NaN}'), "ParseError"),
+    of_message("91-rounded-in-struct", planted('"free": {"x": 9007199254740993}'), "ParseError"),
+    of_message("91-exact-in-quotes", planted('"bigNumber": "9007199254740993"')),
+    of_message("92-unknown-field", planted(f'"b": "{PLANTED}"'), "protobuf/unknown-field"),
+    of_message("93-overflow", planted('"a": 2147483648'), "protobuf/int32"),
+    of_message("93-overflow-in-quotes", planted('"bigNumber": "9223372036854775808"'), "protobuf/int64"),
+    of_message("94-no-utf-8", b'{"planted": "hunter2-planted\xff"}', "ParseError"),
+    of_message("94-cut-off", planted('"a": 1')[:-1], "ParseError"),
+    of_message("94-wrong-type", planted(f'"ratio": "{PLANTED}"'), "protobuf/double"),
+    of_message("proto-broken", planted('"a": 1'), "protobuf/compile", proto="message {", where=MESSAGE),
+    of_message(
+        "proto-elsewhere",
+        planted('"a": 1'),
+        "protobuf/import",
+        proto=PROTO.replace('import "', 'import "/etc/passwd";\nimport "', 1),
+        where=MESSAGE,
+    ),
 )
-"""One for each way in which a file harms its parser, or its reader."""
+"""One for each way in which Protobuf's JSON is read otherwise than it was meant, and what `.proto` files do."""
