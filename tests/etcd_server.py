@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -30,11 +31,21 @@ _START = 30.0
 _prefixes = count(1)
 
 
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """PEM files of a server: its certificate, the key of that, and the authority that signed it."""
+
+    cert: Path
+    key: Path
+    ca: Path
+
+
 class Member:
     """One member in a folder of its own; it may be killed, stopped and started again."""
 
-    def __init__(self, program: Path, folder: Path, name: str) -> None:
+    def __init__(self, program: Path, folder: Path, name: str, certificate: Certificate | None) -> None:
         self.name = name
+        self._certificate = certificate
         self.port, self.peer_port = _free_ports(2)
         self._program = program
         self._folder = folder
@@ -47,10 +58,12 @@ class Member:
 
     def begin(self, initial: str, *flags: str) -> None:
         """Start the process; *initial* names every member of the cluster and its address."""
-        client, peer = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.peer_port}"
+        tls = self._certificate
+        client, peer = f"http{'s' if tls else ''}://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.peer_port}"
         given = {"name": self.name, "data-dir": str(self._folder / self.name), "initial-cluster": initial}
         given |= {"listen-client-urls": client, "advertise-client-urls": client, "log-level": "error"}
         given |= {"listen-peer-urls": peer, "initial-advertise-peer-urls": peer}
+        given |= {"cert-file": str(tls.cert), "key-file": str(tls.key)} if tls else {}
         # What is tested is the protocol, not the disk.
         options = [f"--{name}={value}" for name, value in given.items()] + ["--unsafe-no-fsync", *flags]
         with (self._folder / f"{self.name}.log").open("ab") as log:
@@ -79,9 +92,10 @@ class Member:
 class EtcdServer:
     """A cluster of one member or several, in one folder."""
 
-    def __init__(self, program: Path, folder: Path, size: int = 1) -> None:
+    def __init__(self, program: Path, folder: Path, size: int = 1, certificate: Certificate | None = None) -> None:
         self.program = program
-        self.members = [Member(program, folder, f"m{number}") for number in range(size)]
+        self.certificate = certificate
+        self.members = [Member(program, folder, f"m{number}", certificate) for number in range(size)]
         self._initial = ",".join(f"{each.name}=http://127.0.0.1:{each.peer_port}" for each in self.members)
 
     def start(self, *flags: str) -> None:
@@ -97,6 +111,8 @@ class EtcdServer:
     def url(self, prefix: str = "runpin", *, login: str = "") -> str:
         """Return the address of the cluster and one prefix of it."""
         hosts = ",".join(f"127.0.0.1:{member.port}" for member in self.members)
+        if self.certificate is not None:
+            return f"etcds://{login}{hosts}/{prefix}?ca={self.certificate.ca}"
         return f"etcd://{login}{hosts}/{prefix}"
 
     def fresh_url(self) -> str:
@@ -170,10 +186,10 @@ def _program() -> Path | None:
 
 
 @contextmanager
-def etcd_of(program: Path, size: int, *flags: str) -> Iterator[EtcdServer]:
+def etcd_of(program: Path, size: int, *flags: str, certificate: Certificate | None = None) -> Iterator[EtcdServer]:
     """Start *size* members in a new folder; end them and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="runpin-etcd-"))
-    server = EtcdServer(program, folder, size)
+    server = EtcdServer(program, folder, size, certificate)
     try:
         server.start(*flags)
         yield server

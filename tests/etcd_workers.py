@@ -6,7 +6,7 @@ They ask the members in turn, so that a member that was away is asked as soon as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from runpin.clock import SystemClock
 from runpin.errors import RevisionConflict, SnapshotQuarantined, StoreUnavailable
 from runpin.etcd.cluster import Call, Cluster
 from runpin.etcd.records import pin_record, written
-from runpin.etcd.transactions import Answer, Condition, Operation, put
+from runpin.etcd.transactions import Answer, Operation, put
 from runpin.ledgers.etcd import EtcdLedger
 from runpin.model import Pin, RunKey, Scope, SnapshotId
 from runpin.stores.etcd import EtcdStore
@@ -51,10 +51,10 @@ class EtcdTask:
 class Restless(Cluster):
     """Begins each call at the next member."""
 
-    def call(self) -> Call:
+    def call(self, patience: float | None = None) -> Call:
         """Begin a call."""
         self._turn += 1
-        return super().call()
+        return super().call(patience)
 
 
 def race_for_registers(task: EtcdTask) -> None:
@@ -144,20 +144,18 @@ class PutsBlindly(EtcdLedger):
 class _LocalCall(Call):
     """A call that asks only the member it talks to."""
 
-    def transact(
-        self, conditions: Sequence[Condition], then: Sequence[Operation], otherwise: Sequence[Operation] = ()
-    ) -> Answer:
+    def read_one(self, operation: Operation) -> Answer:
         """Read without asking whether the member is up to date."""
-        return super().transact(conditions, tuple(map(_local, then)), otherwise)
+        return super().read_one(Operation({"request_range": {**operation["request_range"], "serializable": True}}))
 
 
 class _LocalCluster(Restless):
     """A cluster whose reads are answered by one member alone."""
 
-    def call(self) -> Call:
+    def call(self, patience: float | None = None) -> Call:
         """Begin a call."""
-        super().call()
-        return _LocalCall(self, self.clock.monotonic() + self.patience)
+        self._turn += 1
+        return _LocalCall(self, patience or self.patience)
 
 
 class ReadsLocally(EtcdLedger):
@@ -183,12 +181,6 @@ class LooksBefore(EtcdLedger):
         content = [put(self._keys.pin(pin, 0), written(pin_record(pin))), put(self._keys.pinned_by(pin), b"")]
         self._cluster.call().transact((), content)
         return pin
-
-
-def _local(operation: Operation) -> Operation:
-    if "request_range" not in operation:
-        return operation
-    return Operation({"request_range": {**operation["request_range"], "serializable": True}})
 
 
 def _run(key: int) -> RunKey:

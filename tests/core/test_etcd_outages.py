@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Event
 from time import monotonic
 from typing import ClassVar
 
 import pytest
 
-from etcd_server import EtcdServer
+from etcd_server import EtcdServer, etcd_of
 from runpin.clock import SystemClock
-from runpin.errors import SettingsError, StoreCorrupt, StoreError, StoreUnavailable, UnknownChannel
-from runpin.etcd.address import parse
+from runpin.errors import StoreCorrupt, StoreError, StoreUnavailable, UnknownChannel
 from runpin.etcd.cluster import Call, Cluster
-from runpin.etcd.failures import failure_of
-from runpin.etcd.keys import downwards
 from runpin.etcd.transactions import Answer, Condition, Operation, first, one, put
 from runpin.ledgers.etcd import EtcdLedger
 from runpin.ledgers.etcd_reactions import EtcdReactions
@@ -32,7 +29,8 @@ from runpin.testing.reactions_contract import reaction_to
 from runpin.testing.store_contract import move, publish
 
 PATIENCE = 1.0
-SLACK = 0.5
+# The machine may be busy; without an end, the first of these would take half a minute.
+SLACK = 2.0
 
 
 @pytest.fixture
@@ -172,7 +170,7 @@ def test_the_next_endpoint_is_asked(etcd_server: EtcdServer, behave: Behaviour) 
             pins = [ledger.put_if_absent(pin_of(1, run_key(str(number)))) for number in range(20)]
 
     assert len(pins) == 20
-    assert monotonic() - begun < 3
+    assert monotonic() - begun < 6
 
 
 def test_a_refused_connection_is_an_error_in_time() -> None:
@@ -219,6 +217,25 @@ def test_what_is_too_large_is_refused_with_advice(cluster: Cluster) -> None:
 
 
 @pytest.mark.etcd
+def test_a_full_cluster_refuses_writes_and_answers_reads(etcd_program: Path) -> None:
+    """Publishing fails before the channel moves, and what is there is read as before."""
+    quota = 16 << 20
+    with (
+        etcd_of(etcd_program, 1, f"--quota-backend-bytes={quota}") as server,
+        Cluster.open(server.url(), clock=SystemClock()) as cluster,
+    ):
+        store, ledger = EtcdStore(cluster), EtcdLedger(cluster)
+        standing, pin = move(store, publish(store, 1), 0), ledger.put_if_absent(pin_of(1))
+        bodies = (b"%d" % number + b" " * (1 << 20) for number in range(32))
+        with pytest.raises(StoreUnavailable, match="full") as caught:
+            store.put_objects({digest_of(body): body for body in bodies})
+
+        assert (standing, standing) == (store.channel(SCOPE, "stable"), store.channels("prod", None)[0])
+        assert pin == ledger.get(run_key(), SCOPE) == ledger.put_if_absent(pin_of(2))
+        assert "defragment" in str(caught.value.fix)
+
+
+@pytest.mark.etcd
 def test_the_largest_document_fits(cluster: Cluster) -> None:
     """A document may have 1 MiB, and several of them are stored in one go."""
     objects = {digest_of(body): body for body in (bytes([65 + n]) * (1 << 20) for n in range(3))}
@@ -259,9 +276,9 @@ class Recording(Cluster):
 
     sent: ClassVar[list[tuple[Sequence[Condition], Sequence[Operation]]]] = []
 
-    def call(self) -> Call:
+    def call(self, patience: float | None = None) -> Call:
         """Begin a call that remembers."""
-        return _RecordingCall(self, self.clock.monotonic() + self.patience)
+        return _RecordingCall(self, patience or self.patience)
 
 
 class _RecordingCall(Call):
@@ -354,92 +371,3 @@ def test_history_without_an_end_is_cut(cluster: Cluster) -> None:
 
     assert [12, 11, 10] == [line.channel.revision for line in store.moves(SCOPE, "stable", 3)]
     assert 12 == len(cluster.call().read(first(cluster.keys.moves(SCOPE, "stable")))[0])
-
-
-def test_the_newest_number_sorts_first() -> None:
-    """Keys count downwards, over every number of digits."""
-    numbers = [0, 1, 9, 10, 99, 100, 12345, 999_999_999]
-
-    assert sorted(numbers, reverse=True) == sorted(numbers, key=downwards)
-
-
-@pytest.mark.parametrize(
-    ("url", "where"),
-    [
-        ("etcd://a", "etcd://a:2379/runpin"),
-        ("etcd://a:1,b:2,[::1]:3/x/y/", "etcd://a:1,b:2,[::1]:3/x/y"),
-        ("etcds://ada:p%40ss@a.example/runpin?ca=/ca.pem&cert=/c.pem&key=/k.pem", "etcds://a.example:2379/runpin"),
-    ],
-)
-def test_an_address_shows_endpoints_and_prefix(url: str, where: str) -> None:
-    """And nothing else."""
-    address = parse(url)
-
-    assert where == address.where == str(address)
-    assert repr(address) == f"Address({where})"
-    assert address.root.startswith("/")
-    assert address.root.endswith("/")
-
-
-def test_an_address_tells_its_parts() -> None:
-    """Escapes are undone."""
-    address = parse("etcds://a%3Ab:p%40ss%2F@h:99/runpin?ca=/ca.pem")
-
-    assert ("a:b", "p@ss/", (("h", 99),), "/runpin/") == (
-        address.user,
-        address.password,
-        address.endpoints,
-        address.root,
-    )
-    assert (True, "/ca.pem", None) == (address.tls, address.ca, address.cert)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "etcd://",
-        "etcd:///runpin",
-        "etcd://a,",
-        "etcd://a:0",
-        "etcd://a:99999",
-        "etcd://a:x",
-        "etcd://hunter2@x@a",
-        "etcd://[::1",
-        "etcd://a/hunter 2",
-        "etcd://a/x?hunter2=1",
-        "etcd://a/x#hunter2",
-        "etcd://a?ca=/hunter2",
-        "etcds://a?cert=/hunter2",
-        "etcds://a?ca=1&ca=hunter2",
-        "http://hunter2",
-    ],
-)
-def test_a_malformed_address_is_refused(url: str) -> None:
-    """Without repeating a piece of it."""
-    with pytest.raises(SettingsError) as caught:
-        parse(url)
-
-    assert "hunter" not in str(caught.value) + repr(caught.value.__cause__) + repr(caught.value.__context__)
-
-
-@pytest.mark.parametrize(
-    ("code", "message", "kind", "again"),
-    [
-        (14, "etcdserver: no leader", StoreUnavailable, True),
-        (14, "etcdserver: leader changed", StoreUnavailable, True),
-        (4, "context deadline exceeded", StoreUnavailable, True),
-        (8, "etcdserver: mvcc: database space exceeded", StoreUnavailable, False),
-        (7, "etcdserver: permission denied", StoreUnavailable, False),
-        (3, "etcdserver: user name is empty", StoreUnavailable, False),
-        (16, "etcdserver: invalid auth token", StoreUnavailable, True),
-        (3, "etcdserver: request is too large", StoreError, False),
-        (3, "etcdserver: duplicate key given in txn request", StoreError, False),
-    ],
-)
-def test_failures_are_told_apart(code: int, message: str, kind: type[StoreError], again: bool) -> None:  # noqa: FBT001
-    """By what can be done about them; the server's own words stay out."""
-    failure = failure_of(json.dumps({"error": message, "code": code, "message": message}), "etcd://a")
-
-    assert (kind, again) == (type(failure.error), failure.again)
-    assert message not in str(failure.error)
-    assert failure.error.fix

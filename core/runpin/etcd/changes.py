@@ -78,7 +78,7 @@ class Changes:
 
     def _present(self) -> int:
         self.close()
-        return self._cluster.call().transact((), [first(self._prefixes[0], 1, keys_only=True)]).revision
+        return self._cluster.call().read_one(first(self._prefixes[0], 1, keys_only=True)).revision
 
     def _stream_from(self, after: int, left: float) -> _Stream:
         stream = self._stream
@@ -89,7 +89,9 @@ class Changes:
         else:
             self.close()
         ends = self._cluster.clock.monotonic() + min(left, self._cluster.patience)
-        self._stream = self._cluster.attempt(lambda endpoint: self._opened(endpoint, after), ends)
+        self._stream = self._cluster.attempt(
+            lambda endpoint: self._opened(endpoint, after), ends, self._cluster.patience
+        )
         return self._stream
 
     def _opened(self, endpoint: Endpoint, after: int) -> _Stream:

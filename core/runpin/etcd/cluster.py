@@ -28,8 +28,8 @@ T = TypeVar("T")
 # Their number ends the attempts even under a clock that stands still.
 _PAUSES = (0.02, 0.04, 0.08, 0.16, 0.32, *[0.5] * 30)
 _ROUNDS = 200
-_SHARE = 0.3
-"""The part of the patience that one attempt may take, so that a member that is stopped leaves time for the others."""
+_SHARES = (0.6, 0.3)
+"""The part of a call that one attempt may take, with one endpoint and with several: time is left for the others."""
 
 
 class Cluster:
@@ -66,29 +66,34 @@ class Cluster:
         """
         return cls(parse(url), clock, patience=patience)
 
-    def call(self) -> Call:
-        """Begin what has to be over after the patience: one request, or several that belong together."""
-        return Call(self, self.clock.monotonic() + self.patience)
+    def call(self, patience: float | None = None) -> Call:
+        """
+        Begin what has to be over after the patience: one request, or several that belong together.
+
+        Args:
+            patience: seconds for this one, where no run waits for it.
+        """
+        return Call(self, self.patience if patience is None else patience)
 
     def statuses(self) -> dict[str, dict[str, Any] | None]:
         """Return what each endpoint says about itself, None where it does not answer or lets nobody in."""
         return {endpoint.name: self._status(endpoint) for endpoint in self._endpoints}
 
-    def attempt(self, work: Callable[[Endpoint], T], ends: float, *, share: float = _SHARE) -> T:
+    def attempt(self, work: Callable[[Endpoint], T], ends: float, patience: float) -> T:
         """
-        Return what *work* gets from an endpoint, trying them in turn until the moment *ends*.
+        Return what *work* gets from an endpoint, trying them in turn until the moment *ends* on the clock.
 
-        *work* is repeated after a failure whose outcome is not known.
+        Each attempt may take a part of *patience*. *work* is repeated after a failure whose outcome is not known.
 
         Raises:
             StoreUnavailable, StoreError
         """
         failed: Exception | None = None
+        longest = patience * _SHARES[len(self._endpoints) > 1]
         for number in range(len(_PAUSES) * len(self._endpoints)):
             endpoint = self._endpoints[self._turn % len(self._endpoints)]
-            seconds = min(ends - self.clock.monotonic(), self.patience * share)
             try:
-                with self.timer.within(seconds):
+                with self.timer.within(min(ends - self.clock.monotonic(), longest)):
                     return work(endpoint)
             except ERRORS as error:
                 failed = error
@@ -123,18 +128,19 @@ class Cluster:
 
     def _status(self, endpoint: Endpoint) -> dict[str, Any] | None:
         try:
-            with self.timer.within(self.patience * _SHARE):
+            with self.timer.within(self.patience * _SHARES[1]):
                 return endpoint.status()
         except ERRORS:
             return None
 
 
 class Call:
-    """What one caller wants, in one or several requests, before the moment *ends* on the clock."""
+    """What one caller wants, in one or several requests, within *patience* seconds in all."""
 
-    def __init__(self, cluster: Cluster, ends: float) -> None:
+    def __init__(self, cluster: Cluster, patience: float) -> None:
         self._cluster = cluster
-        self._ends = ends
+        self._patience = patience
+        self._ends = cluster.clock.monotonic() + patience
 
     def read(self, *operations: Operation) -> tuple[tuple[Entry, ...], ...]:
         """
@@ -143,7 +149,19 @@ class Call:
         Raises:
             StoreUnavailable, StoreError
         """
+        if len(operations) == 1:
+            return self.read_one(operations[0]).found
         return self.transact((), operations).found
+
+    def read_one(self, operation: Operation) -> Answer:
+        """
+        Return what *operation* finds, and where the store stands; a cluster that is full answers this too.
+
+        Raises:
+            StoreUnavailable, StoreError
+        """
+        content = operation["request_range"]
+        return self._attempt(lambda endpoint: Answer.read_one(endpoint.range(content)))
 
     def transact(
         self, conditions: Sequence[Condition], then: Sequence[Operation], otherwise: Sequence[Operation] = ()
@@ -157,7 +175,7 @@ class Call:
             StoreUnavailable, StoreError
         """
         content = transaction(conditions, then, otherwise)
-        return self._cluster.attempt(lambda endpoint: Answer.read(endpoint.transaction(content)), self._ends)
+        return self._attempt(lambda endpoint: Answer.read(endpoint.transaction(content)))
 
     def until_done(self, step: Callable[[], T | None]) -> T:
         """
@@ -178,6 +196,9 @@ class Call:
         raise StoreUnavailable(
             "others changed the same record all the time", where=self._cluster.where, fix="try again in a while"
         )
+
+    def _attempt(self, work: Callable[[Endpoint], Answer]) -> Answer:
+        return self._cluster.attempt(work, self._ends, self._patience)
 
 
 def in_parts(operations: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -61,6 +61,10 @@ class Endpoint:
         """Send one transaction and return the answer."""
         return self._ask("/kv/txn", content)
 
+    def range(self, content: dict[str, Any]) -> dict[str, Any]:
+        """Send one read and return the answer."""
+        return self._ask("/kv/range", content)
+
     def status(self) -> dict[str, Any]:
         """Return what the member says about itself."""
         return self._ask("/maintenance/status", {})

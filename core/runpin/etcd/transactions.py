@@ -1,7 +1,7 @@
 """
 What a transaction is made of: conditions, reads and writes.
 
-Everything that is written goes through one, and so does every read, which makes each read linearizable.
+Everything that is written goes through one, and so do reads that belong together. Every read is linearizable.
 """
 
 from __future__ import annotations
@@ -53,8 +53,20 @@ class Answer:
         """
         try:
             ranges = [each["response_range"] for each in answer.get("responses", ()) if "response_range" in each]
-            found = tuple(tuple(_entry(each) for each in one.get("kvs", ())) for one in ranges)
-            return cls(bool(answer.get("succeeded", False)), found, int(answer["header"]["revision"]))
+            return cls(bool(answer.get("succeeded", False)), tuple(map(_entries, ranges)), _revision(answer))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("this is no answer of etcd") from error
+
+    @classmethod
+    def read_one(cls, answer: dict[str, Any]) -> Self:
+        """
+        Read what the gateway answered to a single read.
+
+        Raises:
+            ValueError: it is no answer to that.
+        """
+        try:
+            return cls(True, (_entries(answer),), _revision(answer))  # noqa: FBT003 - nothing was demanded
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("this is no answer of etcd") from error
 
@@ -122,6 +134,14 @@ def end_of(prefix: str) -> str:
 
 def _encoded(key: str) -> str:
     return b64encode(key.encode("ascii")).decode()
+
+
+def _revision(answer: dict[str, Any]) -> int:
+    return int(answer["header"]["revision"])
+
+
+def _entries(answer: dict[str, Any]) -> tuple[Entry, ...]:
+    return tuple(_entry(each) for each in answer.get("kvs", ()))
 
 
 def _entry(pair: dict[str, Any]) -> Entry:

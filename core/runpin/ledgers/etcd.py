@@ -61,15 +61,8 @@ class EtcdLedger:
         """
         if pin.epoch:
             raise EpochConflict("a run's first pin has epoch 0", where=_shown(pin), fix="advance to later epochs")
-        failpoint("before_pin")
-        answer = self._write(pin, [absent(self._keys.pin(pin, 0))])
-        failpoint("after_pin")
-        if answer.held:
-            return pin
-        held = self._newest(answer.found[0], pin.scope)
-        if held is None:
-            raise _barred(pin)
-        return held
+        # Who is not the first to ask writes nothing, and gets an answer even from a cluster that is full.
+        return self.get(pin.run, pin.scope) or self._put(pin)
 
     def get(self, run: RunKey, scope: Scope) -> Pin | None:
         """Return the newest epoch of the run's pin."""
@@ -146,6 +139,15 @@ class EtcdLedger:
         prefix = self._keys.quarantine(environment)
         (found,) = self._cluster.call().read(first(prefix, keys_only=True))
         return frozenset(_told_id(environment, entry.key.removeprefix(prefix)) for entry in found)
+
+    def _put(self, pin: Pin) -> Pin:
+        failpoint("before_pin")
+        answer = self._write(pin, [absent(self._keys.pin(pin, 0))])
+        failpoint("after_pin")
+        held = pin if answer.held else self._newest(answer.found[0], pin.scope)
+        if held is None:
+            raise _barred(pin)
+        return held
 
     def _write(self, pin: Pin, conditions: list[Condition]) -> Answer:
         scope, snapshot = pin.scope, pin.snapshot

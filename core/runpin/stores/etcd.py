@@ -28,6 +28,8 @@ from runpin.stores.etcd_changes import Listing, Move, unknown
 # A request holds at most 1.5 MiB, keys included.
 _MOST_BYTES = 1 << 20
 _MOST_OBJECTS = 50
+# Seconds for each request with objects: a publisher waits, no run does.
+_PUBLISHING = 30.0
 
 
 class EtcdStore:
@@ -147,7 +149,7 @@ class EtcdStore:
         return tuple(told_move(entry, scope, name) for entry in found)
 
     def _put(self, bodies: Mapping[Digest, bytes]) -> None:
-        call, keys = self._cluster.call(), {digest: self._keys.object(digest) for digest in bodies}
+        call, keys = self._cluster.call(_PUBLISHING), {digest: self._keys.object(digest) for digest in bodies}
 
         def step() -> bool | None:
             found = call.read(*(one(key) for key in keys.values()))
