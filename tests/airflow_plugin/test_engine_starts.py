@@ -18,6 +18,10 @@ from demo.processes import Family, is_running, wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
+OURS = str(os.getpid())
+NAPS = (f"sleep 601.{OURS}", f"sleep 602.{OURS}")
+"""The two commands that a task starts, and nobody else on this machine."""
+
 DAGS = """
 from subprocess import Popen
 
@@ -43,15 +47,15 @@ def stage():
 def sleeper():
     @task
     def sleep():
-        Popen(["sleep", "601"], env={"PATH": "/usr/bin:/bin"})
-        Popen(["sleep", "602"], start_new_session=True).wait()
+        Popen(["sleep", "601.OURS"], env={"PATH": "/usr/bin:/bin"})
+        Popen(["sleep", "602.OURS"], start_new_session=True).wait()
 
     sleep()
 
 
 stage()
 sleeper()
-"""
+""".replace("OURS", OURS)
 
 
 WANTED = "payments.prod.v42.3f9a1c2b7d10"
@@ -160,9 +164,9 @@ def test_a_start_that_cannot_work_says_why(tmp_path: Path) -> None:
 def test_stopping_leaves_no_process_and_starting_again_keeps_the_runs(stage: AirflowEngine) -> None:
     """Running tasks go too, even in a session of their own or without their environment; the database stays."""
     stage.api.trigger("sleeper", "asleep")
-    asleep = wait_until(lambda: len(_named("sleep 601", "sleep 602")) == 2, 60.0)
+    asleep = wait_until(lambda: len(_named(*NAPS)) == 2, 120.0)
     stage.stop()
-    left = [*Family(stage.home).members(), *_mentioning(stage.home), *_named("sleep 601", "sleep 602")]
+    left = [*Family(stage.home).members(), *_mentioning(stage.home), *_named(*NAPS)]
     stage.start()
 
     assert (asleep, left) == (True, [])
