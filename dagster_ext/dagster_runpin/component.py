@@ -82,6 +82,9 @@ class RunpinComponent(dg.Component, dg.Resolvable, dg.Model):
     checks: Annotated[
         Sequence[str], _says("keys of assets to check: were they made with what stands now?", ["payments_extract"])
     ] = ()
+    rules: Annotated[bool, _says("let the checks ask the rules of the config repository, too: RUNPIN_REPOSITORY")] = (
+        False
+    )
     resource_key: Annotated[str, _says("name of the resource, that assets take as a parameter")] = "runpin"
     group_name: Annotated[str, _says("group of the config assets")] = "config"
 
@@ -111,7 +114,7 @@ class RunpinComponent(dg.Component, dg.Resolvable, dg.Model):
         from dagster_runpin.checks import build_config_checks
 
         keys = [dg.AssetKey.from_user_string(key) for key in self.checks]
-        return build_config_checks(keys, resource_key=self.resource_key)
+        return build_config_checks(keys, resource_key=self.resource_key, rules=self.rules)
 
     def _sensors(self) -> Iterator[dg.SensorDefinition]:
         if self.sensor is None:

@@ -9,7 +9,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dagster_classes import failures, publish_documents
+from dagster_classes import failures, publish_documents, run_job
+from dagster_ext.locations.ruled_jobs import ruled
 from dagster_reacting import etl, named
 from dagster_runpin import RunpinResource, build_config_assets, build_config_checks, config_asset_key
 from git_origin import Origin
@@ -168,3 +169,18 @@ def test_a_snapshot_that_never_was_is_denied(core: Runpin, instance: dg.DagsterI
     instance.report_runless_asset_event(dg.AssetMaterialization(etl.key, metadata=forged))
 
     assert not judged(instance, origin, etl.key).passed
+
+
+def test_each_step_in_a_process_of_its_own(
+    core: Runpin, instance: dg.DagsterInstance, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check judges what the other steps of its run get, and what it denies keeps their processes from starting."""
+    monkeypatch.setenv("RUNPIN_REPOSITORY", str(origin.path))
+    outcomes = []
+    for size in (4, 9):
+        snapshot = publish_documents(core, {"etl": {"size": size}})
+        run = run_job(ruled, instance)
+        started = {entry.step_key for entry in instance.all_logs(run.run_id, dg.DagsterEventType.STEP_START)}
+        outcomes.append((run.is_success, run.tags["runpin/payments"] == str(snapshot), len(started)))
+
+    assert [(True, True, 2), (False, True, 1)] == outcomes

@@ -275,6 +275,17 @@ def test_the_resource_alone_is_enough() -> None:
 
 
 @in_process
+def test_checks_may_ask_the_rules() -> None:
+    """Of an asset and of a config asset, whose check is of no other kind."""
+    definitions = build("{checks: [sums, config/payments/etl], rules: true}")
+    specs = [spec for each in definitions.asset_checks or () for spec in each.check_specs]
+
+    assert ["sums config_in_sync", "sums config_allowed", "config/payments/etl config_allowed"] == [
+        f"{spec.asset_key.to_user_string()} {spec.name}" for spec in specs
+    ]
+
+
+@in_process
 def test_each_application_gets_a_sensor() -> None:
     """A name is how theirs begin, so that adding an application renames none that is there."""
     definitions = build(
