@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer, released = self.server_of_double.double.answer, self.server_of_double.released
         match fault:
             case Fault.BROKEN | Fault.BUSY:
-                self._send(Answer(500 if fault is Fault.BROKEN else 503))
+                self._send(Answer(500 if fault is Fault.BROKEN else 503, {"title": "try again"}))
             case Fault.THROTTLED:
                 self._send(Answer(429, {"policy": "Total Requests"}, {"retry-after-ms": "10"}))
             case Fault.GARBAGE:
