@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from config_files import COMMIT
 from policy_files import BAD, GOOD, LIMITS, PATH, case_of, findings, policy, policy_of, told, with_policies
-from runpin.checking import check, check_in
+from runpin.checking import Check, Checked, check, check_in
 from runpin.clock import SystemClock
 from runpin.model import Finding
 from runpin.policy.policies import Candidate
@@ -47,6 +48,39 @@ def test_samples_are_judged_as_they_say(change: tuple[str, str], line: int | Non
 
     assert ([] if line is None else [("policy-file/proof", f"{PATH}:{line}")]) == told(found)
     assert all(says in each.message and each.severity == "error" and each.fix for each in found)
+
+
+def slips() -> Iterator[str]:
+    """Yield the good policy without each of its characters, and without each of its lines."""
+    lines = LIMITS.splitlines(keepends=True)
+    yield from (LIMITS[:at] + LIMITS[at + 1 :] for at in range(len(LIMITS)))
+    yield from ("".join(lines[:at] + lines[at + 1 :]) for at in range(len(lines)))
+
+
+def check_slips(checked: Check) -> None:
+    """Let *checked* judge a bad document by policies with a slip in them, each of which has to deny."""
+    for text in slips():
+        assert any(each.severity == "error" for each in findings(text, BAD, checked=checked)), text
+
+
+def test_no_slip_lets_a_bad_document_pass() -> None:
+    """A character or a line that got lost makes a policy stricter or broken, and never silent."""
+    check_slips(check)
+
+
+def without_proof(*arguments: Any, **options: Any) -> Mapping[str, Checked]:
+    """Check with a seeded bug: nobody hears of samples."""
+    report = check(*arguments, **options)
+    return {
+        name: replace(each, findings=tuple(one for one in each.findings if one.rule != "policy-file/proof"))
+        for name, each in report.items()
+    }
+
+
+def test_a_check_without_proof_is_caught() -> None:
+    """The slips above find a check that asks no policy for its samples."""
+    with pytest.raises(AssertionError):
+        check_slips(without_proof)
 
 
 @pytest.mark.parametrize("mode", ["deny", "warn", "dryrun", "off"])

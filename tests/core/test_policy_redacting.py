@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from config_files import COMMIT
 from policy_files import case_of, documents_of, findings, policy, policy_of, with_policies
 from runpin.cases import Case, EnforcementPoint, Present
-from runpin.checking import Circumstances, check
+from runpin.checking import Circumstances, check, check_in
+from runpin.clock import SystemClock
 from runpin.model import SnapshotId
 from runpin.policy.redacting import LONGEST, without_values
 from runpin.policy.verdicts import Undecided, Violation
+from runpin.sandbox import Sandbox
 
 SETTINGS = settings(
     max_examples=100,
@@ -26,6 +28,7 @@ SETTINGS = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+RULE = "policy/limits"
 PLANTED = "hunter2-pa55word"
 DOCUMENT = {
     "password": PLANTED,
@@ -54,6 +57,7 @@ DOCUMENT = {
         ("user ada, s3cr3tvalue", "user ada, ●●●"),
         ("two\nlines\x1b[31m and \u202ecolour", "two lines [31m and colour"),
         ("x" * 1000, "x" * (LONGEST - 1) + "…"),
+        ("x" * 5000, "(its message is too long to be shown)"),
         ("x" * (LONGEST - 8) + PLANTED, "x" * (LONGEST - 8) + "●●●"),
         ("true and false are no secrets", "true and false are no secrets"),
     ],
@@ -61,6 +65,21 @@ DOCUMENT = {
 def test_values_are_masked(message: str, shown: str) -> None:
     """Texts, numbers and telling parts of texts are masked in whatever form they are quoted; the rest stays."""
     assert shown == without_values(message, case_of({"etl": {**DOCUMENT, "on": "true", "short": "a", "n": 10}}))
+
+
+def test_large_values_are_masked_in_no_time() -> None:
+    """A policy that quotes a whole document, or a text as long as it may be, is answered like any other."""
+    longest, many = "x" * 60000, {f"k{number}": f"{number:06d}" for number in range(10000)}
+    validations = [{"expression": "!has(document.text)", "messageExpression": "'%s'.format([document])"}]
+    samples = {"allowed": [{"documents": {"etl": {}}}], "denied": [{"documents": {"etl": {"text": "x"}}}]}
+    with Sandbox(SystemClock()) as sandbox:
+        for text in ("document", "document.text"):
+            validations[0]["messageExpression"] = f"'%s'.format([{text}])"
+            made = policy(validations=validations, samples=samples)
+            found = findings(made, {"etl": {"text": longest, **many}}, checked=check_in(sandbox))
+            assert ["(its message is too long to be shown)"] == [each.message for each in found if each.rule == RULE]
+
+    assert "is ●●●" == without_values("is 000123", case_of({"etl": {"text": longest, **many}}))
 
 
 def test_values_that_are_live_are_masked_too() -> None:

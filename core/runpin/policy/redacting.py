@@ -24,7 +24,10 @@ _SHORTEST = 3
 _COMMON = frozenset({"true", "false", "null"})
 # A policy may take a value apart, an address with a password for one. Such parts have digits in them, and the words of
 # a sentence have none.
-_PART = re.compile(r"(?=[^\W\d_]*\d)\w{6,}")
+_PART = re.compile(r"\w{6,}")
+_DIGIT = re.compile(r"\d")
+_LONGEST_MADE = 4000
+_TOO_LONG = "(its message is too long to be shown)"
 
 
 def without_values(message: str, case: Case) -> str:
@@ -65,6 +68,9 @@ class Hiding:
 
     def of(self, message: str) -> str:
         """Return *message* without the values."""
+        if len(message) > _LONGEST_MADE:
+            # Cut before values are hidden, it could end inside of one; and a whole document takes long to hide.
+            return _TOO_LONG
         folded = message.casefold()
         found = [(text, re.escape(text)) for text in self._texts if text.casefold() in folded]
         # A number inside of a longer one is another number.
@@ -97,7 +103,7 @@ def _forms_of_text(text: str) -> Iterator[str]:
     yield json.dumps(text)[1:-1]
     yield json.dumps(text, ensure_ascii=False)[1:-1]
     yield from (line.strip() for line in text.splitlines())
-    yield from _PART.findall(text)
+    yield from filter(_DIGIT.search, _PART.findall(text))
 
 
 def _forms_of_number(number: float) -> Iterator[str]:
