@@ -119,5 +119,5 @@ def _points(table: PolicyTable) -> Iterator[EnforcementPoint]:
 
 def _mode(table: PolicyTable, key: str, action: str) -> EnforcementMode:
     if action not in _MODES:
-        raise table.error(key, f"{action[:80]!r} is no action", advice(action, (*_MODES, _SCOPED)))
+        raise table.error(key, f"{action[:80]!r} is no action", advice(action, [*map(str, _MODES), _SCOPED]))
     return EnforcementMode(action)

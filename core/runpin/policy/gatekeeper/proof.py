@@ -38,7 +38,7 @@ def proven_by(policy: Policy, constraint: Constraint, tests: Sequence[SuiteTest]
             continue
         shown["denied"] |= bool(said)
         shown["allowed"] |= said == []
-        found += [_finding(policy, case, what) for what in _complaints(case, said or [])]
+        found += [_finding(policy, case, what) for what in _complaints(case, said)]
     missing = [kind for kind, is_there in shown.items() if not is_there]
     return (*found, *(_unproven(policy, kind) for kind in missing if not found))
 
@@ -58,11 +58,12 @@ def _case_of(case: SuiteCase) -> Case:
     return Case(Scope("sample", "sample"), EnforcementPoint.COMMIT, documents, COMMIT)
 
 
-def _complaints(case: SuiteCase, said: Sequence[Violation]) -> Iterator[str]:
+def _complaints(case: SuiteCase, said: Sequence[Violation] | None) -> Iterator[str]:
     for assertion in case.assertions:
-        count = sum(_matches(assertion, violation) for violation in said)
+        count = sum(_matches(assertion, violation) for violation in said or ())
         if count < assertion.least or (assertion.most is not None and count > assertion.most):
-            yield f"finds {count} where the case wants {assertion}"
+            does = "is not asked" if said is None else f"finds {count}"
+            yield f"{does} where the case wants {assertion}"
 
 
 def _matches(assertion: Assertion, violation: Violation) -> bool:

@@ -38,7 +38,13 @@ class Assertion:
     message: str = ""
 
     def __str__(self) -> str:
-        count = "no violation" if self.most == 0 else f"{self.least} violations" if self.most else "a violation"
+        count = (
+            "no violation"
+            if self.most == 0
+            else "a violation"
+            if self.most is None
+            else f"{self.most} violation" + "s" * (self.most > 1)
+        )
         return f"{count} with the message that it names" if self.message else count
 
 

@@ -96,7 +96,7 @@ def _engine(texts: Mapping[str, str], modules: Mapping[str, Module], *, v0: bool
         except RuntimeError as error:
             line = line_of(error, modules) or modules[name].line
             what = f"the Rego cannot be compiled: {said_by(error)}"
-            fix = "our own policies are in Rego v1: `deny contains … if { … }`" if "keyword" in what else None
+            fix = "write Rego v1: `deny contains … if { … }`" if "keyword is required" in what and not v0 else None
             raise Broken(what, line, fix, file=modules[name].path, rule="compile") from None
     return engine
 
