@@ -7,6 +7,7 @@ then would be waited for without end.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runpin.errors import SettingsError
@@ -37,14 +38,13 @@ def client_of(address: Address, key: AccessKey | None, timer: Timer) -> AzureApp
         fix = "pip install 'runpin[azure]'"
         raise SettingsError("the client for Azure is not installed", where="store_url", fix=fix) from missing
 
+    if address.ca is not None and not Path(address.ca).is_file():
+        raise SettingsError("there is no such file of authorities", where="store_url", fix="correct its ca=")
     endpoint = key.endpoint if key else f"https://{address.host}"
+    session = _session(endpoint, timer)
+    transport = RequestsTransport(session=session, use_env_settings=False, connection_verify=address.ca or True)
     # One attempt at a time and no redirects: repeating within the deadline is ours.
-    options = {
-        "transport": RequestsTransport(session=_session(endpoint, timer), use_env_settings=False),
-        "retry_total": 0,
-        "permit_redirects": False,
-        "connection_verify": address.ca or True,
-    }
+    options: dict[str, Any] = {"transport": transport, "retry_total": 0, "permit_redirects": False}
     if key is None:
         from runpin.azure_appconfig.credentials import EntraCredential
 
