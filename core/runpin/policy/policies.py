@@ -118,7 +118,8 @@ def _undecided(policy: Policy, case: Case, name: str, why: Undecided, hides: Hid
 
 
 def _violated(policy: Policy, case: Case, name: str, violation: Violation, hides: Hiding) -> Finding:
-    about = violation.document if violation.document in case.documents else name
+    live = case.present.documents if case.present else {}
+    about = violation.document if violation.document in {*case.documents, *live} else name
     document = case.documents.get(about)
     rule = violation.rule if WORD.fullmatch(violation.rule) else ""
     fix, message, pointer = violation.fix, violation.message, violation.pointer
