@@ -9,38 +9,44 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runpin.cases import ERROR, EnforcementPoint
 from runpin.checking import Checked, Circumstances, Held
 from runpin.errors import StoreCorrupt, UnknownSnapshot
 from runpin.living import Documents, Readable, documents_in
 from runpin.model import Finding, Scope
+from runpin.ports import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from runpin.checking import Rules
+    from runpin.living import Lately
     from runpin.model import Channel, Commit, Digest, Pin, Snapshot, SnapshotId
     from runpin.resolving import Resolver
+
+_MOVES_SEARCHED = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
     """
-    One way in which a Snapshot is in use: a channel points at it, or a run is pinned to it.
+    One way in which a Snapshot is in use: a channel points at it, or runs are pinned to it.
 
     Attributes:
         scope: what it is for.
         snapshot: its name.
-        channel: the channel that points at it, or that the run came by.
+        channel: the channel that points at it, or that the runs came by.
         digest: its full digest, where that is known.
+        pinned: how many runs were pinned to it lately, where the channel has left it; None if it has not.
     """
 
     scope: Scope
     snapshot: SnapshotId
     channel: str
     digest: Digest | None = None
+    pinned: int | None = None
 
 
 def use_of(pin: Pin) -> Use:
@@ -88,17 +94,22 @@ class Audit:
         return {name: _together(several) for name, several in found.items()}
 
 
+class Auditable(Readable, History, Protocol):
+    """A store that knows what its channels hold now, and what they held before."""
+
+
 def audit(
     rules: Rules,
-    store: Readable,
+    store: Auditable,
     environment: str,
     *,
     tenant: str | None = None,
     channel: str | None = None,
     applications: Collection[str] = (),
+    lately: Lately | None = None,
 ) -> Audit:
     """
-    Judge the Snapshots that channels point at now.
+    Judge the Snapshots that channels point at now, and those that runs still have from them.
 
     Args:
         rules: whose rules; those of today's branch, as a rule.
@@ -107,6 +118,8 @@ def audit(
         tenant: whose channels; those of no tenant and of each that the manifest declares, by default.
         channel: only those of this name.
         applications: only theirs.
+        lately: counts runs; Snapshots that a channel has left, and that runs were pinned to lately, are judged then
+            too, as far as they are among its latest hundred moves.
 
     Raises:
         InvalidConfig: the repository cannot be used at this commit, or the check failed.
@@ -115,11 +128,23 @@ def audit(
     tenants = (None, *rules.declares.tenants) if tenant is None else (tenant,)
     channels = (each for one in tenants for each in store.channels(environment, one))
     uses = [
-        Use(each.scope, each.snapshot, each.name)
+        use
         for each in sorted(channels, key=_place)
         if channel in (None, each.name) and (not applications or each.scope.application in applications)
+        for use in (Use(each.scope, each.snapshot, each.name), *_left(each, store, lately))
     ]
     return _judged(rules, EnforcementPoint.AUDIT, uses, lambda use: store.find(use.snapshot), documents_in(store))
+
+
+def _left(channel: Channel, store: Auditable, lately: Lately | None) -> Iterator[Use]:
+    """Yield the Snapshots that *channel* has left and that runs still have, the latest first."""
+    if lately is None:
+        return
+    moves = store.moves(channel.scope, channel.name, _MOVES_SEARCHED)
+    left = dict.fromkeys(move.previous for move in moves if move.previous not in (None, channel.snapshot))
+    for snapshot in left:
+        if snapshot is not None and (runs := lately(snapshot)[0]):
+            yield Use(channel.scope, snapshot, channel.name, pinned=runs)
 
 
 def audit_uses(rules: Rules, uses: Iterable[Use], resolver: Resolver) -> Audit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from config_files import COMMIT, MANIFEST, repository
 from runpin.auditing import Audit, audit, use_of
 from runpin.cases import ERROR, WARNING, EnforcementPoint
 from runpin.checking import Rules, check
+from runpin.counting import PinnedLately
 from runpin.errors import SettingsError, StoreUnavailable, UnknownEnvironment
 from runpin.judging import Judgement, judge_commit, judge_uses
 from runpin.model import Channel, Scope
@@ -90,6 +92,22 @@ def test_a_tenant_that_is_gone_is_found_when_it_is_named(world: World) -> None:
 
     assert ["manifest/undeclared"] == [each.rule for each in found.checked.findings]
     assert "payments.prod.acme" not in {scope for scope, *_ in told(audit(gone, world.store, "prod"))}
+
+
+def test_what_runs_still_have_is_judged_too(world: World) -> None:
+    """The channel has moved on; Snapshots that nobody was pinned to lately are left out, and each is judged once."""
+    first = world.publish({"etl": {"size": 7}})
+    world.host().run("r").pin("payments")
+    world.publish({"etl": {"size": 8}})
+    world.publish({"etl": {"size": 1}})
+    counted = PinnedLately(world.ledger, world.clock, timedelta(hours=1))
+    found = audit(rules(), world.store, "prod", lately=counted)
+    world.clock.advance(7200)
+    later = audit(rules(), world.store, "prod", lately=counted)
+
+    assert [(None, True), (1, False)] == [(each.use.pinned, each.acceptable) for each in found.audited]
+    assert first.snapshot == found.audited[1].use.snapshot
+    assert [None] == [each.use.pinned for each in later.audited]
 
 
 def test_one_snapshot_on_two_channels_is_told_once(world: World) -> None:

@@ -72,10 +72,17 @@ def test_the_rules_of_any_commit_can_be_asked(cli: CommandLine) -> None:
 
 
 def test_the_answer_is_the_documented_one(cli: CommandLine) -> None:
-    """In JSON, with its finding."""
+    """In JSON, with its finding, and with what runs have that the channel has left."""
+    for size in (1000, 2000):
+        cli.batches(size)
+        cli.publish()
+        cli.pin(f"run-{size}")
     stricter(cli)
-    answer = cli.run("audit", "-e", "prod", "-a", "payments", "-r", cli.config, "--json")
+    answer = cli.run("audit", "-e", "prod", "-a", "payments", "-r", cli.config, "--pinned", "--json")
+    text = cli.run("audit", "-e", "prod", "-a", "payments", "-r", cli.config, "--pinned")
 
+    assert [(None, False), (1, True)] == [(each["pinned"], each["valid"]) for each in answer.json["snapshots"]]
+    assert "stable before, 1 run " in text.out
     assert shape(documented("audit")) == shape(answer.json)
     assert (1, "") == (answer.code, answer.err)
 

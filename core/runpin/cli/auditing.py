@@ -30,7 +30,7 @@ class AuditFormat(StrEnum):
     SARIF = "sarif"
 
 
-def audit(
+def audit(  # noqa: PLR0913 - one parameter for each option
     *,
     environment: Environment = None,
     tenant: Annotated[
@@ -46,6 +46,9 @@ def audit(
         list[str] | None,
         typer.Option("--application", "-a", metavar="NAME", help="Only this one; can be repeated. All by default."),
     ] = None,
+    pinned: Annotated[
+        bool, typer.Option("--pinned", help="Also what runs were pinned to lately and the channel has left.")
+    ] = False,
     repository: Repository = None,
     ref: Ref = None,
     form: Annotated[
@@ -63,7 +66,7 @@ def audit(
     try:
         with opened(environment, tenant, channel) as core:
             rules = rules_of(core, repository, ref)
-            found, report = _audited(core, rules, channel, applications or ())
+            found, report = _audited(core, rules, channel, applications or (), pinned=pinned)
             _write(found, report, chosen, rules, core.settings.environment)
     except RunpinError as error:
         if chosen is AuditFormat.SARIF:
@@ -80,7 +83,9 @@ def _chosen(form: AuditFormat | None, *, as_json: bool) -> AuditFormat:
     return AuditFormat.JSON if as_json else form or AuditFormat.TEXT
 
 
-def _audited(core: Runpin, rules: Rules, channel: str | None, applications: Sequence[str]) -> tuple[Audit, Report]:
+def _audited(
+    core: Runpin, rules: Rules, channel: str | None, applications: Sequence[str], *, pinned: bool
+) -> tuple[Audit, Report]:
     from runpin.auditing import audit as judge
     from runpin.judging import reported
 
@@ -94,6 +99,7 @@ def _audited(core: Runpin, rules: Rules, channel: str | None, applications: Sequ
             tenant=settings.tenant,
             channel=channel,
             applications=applications,
+            lately=core.lately if pinned else None,
         ),
     )
 
@@ -132,6 +138,7 @@ def _use_shape(each: Audited) -> Shape:
         **scope_shape(each.use.scope),
         "channel": each.use.channel,
         "snapshot": str(each.use.snapshot),
+        "pinned": each.use.pinned,
         "valid": each.acceptable,
         "findings": each.found,
     }
@@ -145,12 +152,17 @@ def _print(found: Audit, report: Report, rules: Rules, environment: str) -> None
         return rules.source.read(rules.commit, paths)
 
     heading(inert(commit_text(report.commit)))
-    rows = [(str(each.use.scope), each.use.channel, str(each.use.snapshot), _outcome(each)) for each in found.audited]
+    rows = [(str(each.use.scope), _place(each), str(each.use.snapshot), _outcome(each)) for each in found.audited]
     if not rows and report.acceptable:
         note(f"Nothing that was asked for is published in {environment}.")
         return
     columns(("", "", "", ""), rows, indent=2)
     pieces(readable(report, Excerpts(read)))
+
+
+def _place(each: Audited) -> str:
+    channel, pinned = each.use.channel, each.use.pinned
+    return channel if pinned is None else f"{channel} before, {pinned} run{'' if pinned == 1 else 's'}"
 
 
 def _outcome(each: Audited) -> str:
