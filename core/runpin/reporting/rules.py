@@ -32,6 +32,14 @@ _KNOWN = {
         "The check crashed, hung or used more memory or time than it may, so that what it looked at is refused. "
         "Make the file or its schema simpler.",
     ),
+    "manifest/undeclared": Described(
+        "The manifest does not declare any more what is published",
+        "Declare it again, or end what reads it. What is published stays until a channel moves on.",
+    ),
+    "store/lost": Described(
+        "The store lost what is published, or holds it damaged",
+        "Publish the same commit again, which stores it anew, or restore the store from a backup.",
+    ),
     "config": Described("The config repository cannot be used", "Correct what the message names."),
 }
 
