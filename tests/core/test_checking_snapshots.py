@@ -132,6 +132,19 @@ def test_gates_compare_what_is_about_to_change_only(point: EnforcementPoint, exp
     assert expected == findings(checked)
 
 
+@pytest.mark.parametrize(
+    ("point", "severities"),
+    [(EnforcementPoint.AUDIT, []), (EnforcementPoint.RUN_START, ["warning"]), (EnforcementPoint.PROMOTE, ["error"])],
+)
+def test_each_point_has_modes_of_its_own(point: EnforcementPoint, severities: list[str]) -> None:
+    """Whoever owns the rules says how strict a gate is at which moment."""
+    modes = '[gates]\nempty = { mode = { audit = "off", run_start = "warn", promote = "deny" } }\n'
+    files = {"runpin.toml": f"{MANIFEST}{modes}", "payments/etl.json": {"a": 1}}
+    (checked,) = judged(files, held({"etl": {}}), circumstances=Circumstances(point))
+
+    assert severities == [each.severity for each in checked.findings if each.rule.startswith("gate/empty")]
+
+
 JSON = st.recursive(
     st.sampled_from([0, 1, True, False, None, "", "x", 0.5]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab/~"), inner, max_size=3),
@@ -208,6 +221,18 @@ def test_a_manifest_is_read_in_a_child(sandbox: Sandbox) -> None:
     found = Rules(repository({"payments/etl.json": {}}), COMMIT, declare=declared_in(sandbox)).declares
 
     assert (("dev", "prod"), ("acme",), ("payments",)) == (found.environments, found.tenants, found.applications)
+
+
+def test_what_harms_the_child_is_refused_and_named(sandbox: Sandbox) -> None:
+    """A rule of today that dies on what was published yesterday is no permission, and the next question is answered."""
+    manifest = f'{MANIFEST}schemas = {{ etl = "python:consumer_models:Crashes" }}\n'
+    harmful = repository({"runpin.toml": manifest, "payments/etl.json": {"b": 1}})
+    with pytest.raises(CheckFailed, match="crash") as caught:
+        check_snapshots_in(sandbox)(harmful, COMMIT, [held({"etl": {"a": 1}})], AUDIT)
+    (after,) = check_snapshots_in(sandbox)(repository(STRICTER), COMMIT, [held({"etl": {"size": 1}})], AUDIT)
+
+    assert "python:consumer_models:Crashes" in str(caught.value.where)
+    assert () == after.findings
 
 
 def swapped(answer: Any, bodies: list[bytes]) -> Answer:

@@ -74,6 +74,20 @@ def test_gates_compare_with_what_the_channel_would_leave(world: World) -> None:
     assert 1 == promote(asked(emptied), world.store, rules()).channel.revision
 
 
+def test_gates_know_who_may_still_read(world: World) -> None:
+    """A key that runs may still ask for is missed by a promotion, as it is by a publication."""
+    files = {"runpin.toml": f'{MANIFEST}[gates]\nremoved = "deny"\n'}
+    without = world.publish({"etl": {"size": 1}}).snapshot
+    world.publish({"etl": {"size": 1, "days": 2}})
+    with pytest.raises(ValidationFailed, match="gate/removed"):
+        promote(asked(without, 2, "stable"), world.store, rules(**files), lambda _: (3, COMMIT.at))
+
+    assert (
+        3
+        == promote(asked(without, 2, "stable"), world.store, rules(**files), lambda _: (0, COMMIT.at)).channel.revision
+    )
+
+
 def test_a_channel_that_moved_is_left_alone(world: World) -> None:
     """What was compared has to be what is left, so that a revision that passed is told before anything is judged."""
     first = world.publish({"etl": {"size": 1}}).snapshot
