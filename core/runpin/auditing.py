@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from runpin.cases import ERROR, EnforcementPoint
 from runpin.checking import Checked, Circumstances, Held
-from runpin.errors import StoreCorrupt, UnknownSnapshot
+from runpin.compiling.declared import check_known
+from runpin.errors import StoreCorrupt, UnknownApplication, UnknownEnvironment, UnknownSnapshot, UnknownTenant
 from runpin.living import Documents, Readable, documents_in
 from runpin.model import Finding, Scope
 from runpin.ports import History
@@ -122,11 +123,13 @@ def audit(
             too, as far as they are among its latest hundred moves.
 
     Raises:
+        NotFound: an environment, tenant or application is neither live nor declared; a typing error is no good news.
         InvalidConfig: the repository cannot be used at this commit, or the check failed.
         SourceError, StoreUnavailable
     """
     tenants = (None, *rules.declares.tenants) if tenant is None else (tenant,)
-    channels = (each for one in tenants for each in store.channels(environment, one))
+    channels = [each for one in tenants for each in store.channels(environment, one)]
+    _must_be_known(rules, environment, tenant, applications, channels)
     uses = [
         use
         for each in sorted(channels, key=_place)
@@ -134,6 +137,21 @@ def audit(
         for use in (Use(each.scope, each.snapshot, each.name), *_left(each, store, lately))
     ]
     return _judged(rules, EnforcementPoint.AUDIT, uses, lambda use: store.find(use.snapshot), documents_in(store))
+
+
+def _must_be_known(
+    rules: Rules, environment: str, tenant: str | None, applications: Collection[str], channels: Sequence[Channel]
+) -> None:
+    unknown = set(applications) - {channel.scope.application for channel in channels}
+    if channels and not unknown:
+        return
+    declares = rules.declares
+    if not channels:
+        check_known("environment", environment, declares.environments, UnknownEnvironment)
+        if tenant is not None:
+            check_known("tenant", tenant, declares.tenants, UnknownTenant)
+    for name in sorted(unknown):
+        check_known("application", name, declares.applications, UnknownApplication)
 
 
 def _left(channel: Channel, store: Auditable, lately: Lately | None) -> Iterator[Use]:

@@ -13,7 +13,7 @@ from runpin.auditing import Audit, audit, use_of
 from runpin.cases import ERROR, WARNING, EnforcementPoint
 from runpin.checking import Rules, check
 from runpin.counting import PinnedLately
-from runpin.errors import SettingsError, StoreUnavailable, UnknownEnvironment
+from runpin.errors import SettingsError, StoreUnavailable, UnknownApplication, UnknownEnvironment, UnknownTenant
 from runpin.judging import Judgement, judge_commit, judge_uses
 from runpin.model import Channel, Scope
 from world import SCOPE, World
@@ -72,7 +72,7 @@ def test_every_channel_of_an_environment_is_judged(world: World) -> None:
         ({"tenant": "acme"}, ["payments.prod.acme stable"]),
         ({"channel": "canary"}, ["payments.prod canary"]),
         ({"applications": ["reports"]}, ["reports.prod stable"]),
-        ({"applications": ["nobody"]}, []),
+        ({"channel": "nobody"}, []),
     ],
 )
 def test_less_can_be_asked_for(world: World, chosen: dict[str, Any], expected: list[str]) -> None:
@@ -82,6 +82,21 @@ def test_less_can_be_asked_for(world: World, chosen: dict[str, Any], expected: l
     assert expected == [
         f"{scope} {channel}" for scope, channel, _ in told(audit(rules(), world.store, "prod", **chosen))
     ]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "error"),
+    [
+        ({"environment": "prd"}, UnknownEnvironment),
+        ({"tenant": "acmee"}, UnknownTenant),
+        ({"applications": ["reports", "payment"]}, UnknownApplication),
+    ],
+)
+def test_a_typing_error_is_no_good_news(world: World, chosen: dict[str, Any], error: type[Exception]) -> None:
+    """What is neither live nor declared was hardly meant, and an audit of nothing would look fine."""
+    publish_all(world)
+    with pytest.raises(error, match=r"did you mean|known"):
+        audit(rules(), world.store, **{"environment": "prod", **chosen})
 
 
 def test_a_tenant_that_is_gone_is_found_when_it_is_named(world: World) -> None:
@@ -216,5 +231,5 @@ def test_a_commit_is_judged_as_by_the_command() -> None:
 
 
 def test_nothing_published_is_nothing_to_say(world: World) -> None:
-    """An empty store is not denied."""
-    assert () == audit(rules(), world.store, "prod").audited
+    """An empty store is not denied, whatever is declared and asked for."""
+    assert () == audit(rules(), world.store, "prod", tenant="acme", applications=["payments"]).audited

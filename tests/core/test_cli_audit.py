@@ -125,7 +125,9 @@ def test_a_broken_manifest_accepts_nothing(cli: CommandLine) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["-e", "staging"], 0, "Nothing that was asked for is published in staging."),
+        (["-e", "dev"], 0, "Nothing that was asked for is published in dev."),
+        (["-e", "staging"], 3, "no environment is named 'staging'"),
+        (["-e", "prod", "-a", "paymets"], 3, "did you mean 'payments'?"),
         (["-e", "prod", "-c", "canary"], 0, "Nothing that was asked for is published in prod."),
         (["-e", "prod", "-c", "No!"], 3, "not a usable channel name"),
         (["-e", "prod", "--json", "--format", "sarif"], 2, "exclude each other"),

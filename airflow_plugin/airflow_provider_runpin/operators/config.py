@@ -67,7 +67,8 @@ class ValidateConfigOperator(BaseOperator):
         applications: names of the applications to judge. Of a run, RUNPIN_APPLICATIONS by default; of a commit, all.
         ref: branch, tag or full sha of the commit to judge; without it the run is judged.
         environments: of a commit, the ones to judge; all of the manifest by default.
-        repository: address of the config repository; RUNPIN_REPOSITORY by default.
+        repository: address of the config repository; RUNPIN_REPOSITORY by default, which is the place for an address
+            with credentials: Airflow shows this one among the rendered fields.
         runpin_conn_id: a connection of type `runpin`; the `RUNPIN_*` settings by default.
 
     Returns:
