@@ -111,7 +111,9 @@ class Double:
         with self._lock:
             self.requests.append(request)
             answer = self._refusal(request) or self._carried_out(request)
-            return replace(answer, headers={**answer.headers, **self._token()})
+            # Who is shown the past gets a token of the past.
+            moment = self._seen_by(request) if request.method == "GET" else self._number
+            return replace(answer, headers={**answer.headers, **_token(moment)})
 
     def stored(self) -> dict[str, KeyValue]:
         """Return every key-value there is at this moment."""
@@ -229,9 +231,10 @@ class Double:
         shown = int(base64.b64decode(token)) if token else 0
         return max(shown, self._number - self.lag)
 
-    def _token(self) -> dict[str, str]:
-        value = base64.b64encode(str(self._number).encode()).decode()
-        return {"Sync-Token": f"{TOKEN_ID}={value};sn={self._number}"}
+
+def _token(moment: int) -> dict[str, str]:
+    value = base64.b64encode(str(moment).encode()).decode()
+    return {"Sync-Token": f"{TOKEN_ID}={value};sn={moment}"}
 
 
 def _shown(found: KeyValue) -> Answer:
