@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from runpin.canonical import document_from
+from runpin.canonical import document_from, snapshot_of
 from runpin.cases import Present
-from runpin.checking import Held
+from runpin.checking import Checked, Held
 from runpin.errors import StoreCorrupt, UnknownChannel, UnknownSnapshot
+from runpin.model import SnapshotId
 from runpin.ports import ChannelStore, SnapshotStore
 
 if TYPE_CHECKING:
-    from runpin.model import Channel, Digest, Document, Scope, Snapshot, SnapshotId
+    from runpin.model import Channel, Digest, Document, Scope, Snapshot
 
 Lately = Callable[["SnapshotId"], tuple[int, datetime]]
 """Counts the runs that were pinned to a Snapshot lately, and says since when it counted."""
@@ -72,6 +73,25 @@ class Documents:
 def documents_in(store: SnapshotStore) -> Documents:
     """Return what reads the documents that *store* holds."""
     return Documents(lambda snapshot, name: store.get_object(snapshot.documents[name]))
+
+
+def as_if_live(checked: Mapping[str, Checked]) -> Callable[[Scope], Present | None]:
+    """
+    Return a look of `Circumstances` for which a commit is what is live, of which *checked* holds the documents.
+
+    It stands in for a store that is not at hand. Files that cannot be read at that commit are left out.
+    """
+
+    def look(scope: Scope) -> Present | None:
+        found = checked[scope.environment].scopes.get(scope) if scope.environment in checked else None
+        if found is None:
+            return None
+        documents = {document.name: document for document in found}
+        snapshot = snapshot_of(scope, {name: document.digest for name, document in documents.items()})
+        # It has no number, because it was not published.
+        return Present(SnapshotId.of(scope, 1, snapshot.digest), documents)
+
+    return look
 
 
 class Live:

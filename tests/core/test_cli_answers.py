@@ -105,7 +105,8 @@ def test_explain(cli: CommandLine) -> None:
 def test_publish(cli: CommandLine) -> None:
     """The answer of `publish` is the documented one."""
     cli.publish("--application", "payments")
-    cli.batches(3000)
+    cli.pin("run-1")
+    cli.commit({ETL: (cli.config / ETL).read_text().replace("  wait_seconds: 30\n", "")})
 
     check("publish", with_a_name_in_each_list(cli.publish("--application", "payments")))
 

@@ -46,6 +46,7 @@ def shown() -> list[str]:
 
 
 COMMANDS = [command for command in shown() if not INSTALLS.fullmatch(command)]
+SHAS = ("GITHUB_SHA", "BASE", "CI_COMMIT_SHA", "CI_MERGE_REQUEST_DIFF_BASE_SHA")
 VALIDATES = [command for command in COMMANDS if command.startswith("runpin validate")]
 
 
@@ -65,7 +66,7 @@ def execute(cli: CommandLine, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", command],
         cwd=cli.config,
-        env={**cli.environment(), "PATH": path, "GITHUB_SHA": sha, "CI_COMMIT_SHA": sha},
+        env={**cli.environment(), "PATH": path, **dict.fromkeys(SHAS, sha)},
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -75,7 +76,7 @@ def execute(cli: CommandLine, command: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_page_shows_what_is_tested() -> None:
     """Nothing is left out for being written in another way."""
-    assert (4, 3) == (len(VALIDATES), sum(command.startswith("runpin publish") for command in COMMANDS))
+    assert (5, 3) == (len(VALIDATES), sum(command.startswith("runpin publish") for command in COMMANDS))
     assert {"yaml", "sh"} == {kind for kind, _ in BLOCKS}
     assert all("runpin" in command for command in COMMANDS)
 

@@ -18,7 +18,17 @@ from runpin.cli.options import (
     opened,
 )
 from runpin.cli.printing import columns, emit, heading, note, say, tracker
-from runpin.cli.shapes import Shape, channel_shape, commit_shape, commit_text, scope_shape, text_or_none
+from runpin.cli.shapes import (
+    Shape,
+    channel_shape,
+    commit_shape,
+    commit_text,
+    finding_shape,
+    scope_shape,
+    text_or_none,
+)
+from runpin.reporting import remark_of_finding
+from runpin.reporting.logged import logged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,6 +114,7 @@ def _shape(plan: Plan, done: Sequence[Published], *, dry_run: bool) -> Shape:
             }
             for scope in plan.scopes
         ],
+        "findings": [finding_shape(each) for each in plan.findings],
         "published": [
             {"snapshot": str(each.snapshot), "moved": each.moved, "channel": channel_shape(each.channel)}
             for each in done
@@ -115,6 +126,7 @@ def _print_plan(plan: Plan) -> None:
     heading(commit_text(plan.commit))
     rows = [(str(scope.scope), _changes(scope), _present(scope), _target(scope)) for scope in plan.scopes]
     columns(("scope", "documents", f"{plan.channel} now", "then"), rows, indent=2)
+    say(*(logged(remark_of_finding(each)) for each in plan.findings), style="yellow")
 
 
 def _changes(scope: ScopePlan) -> str:

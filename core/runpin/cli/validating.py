@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runpin.cli.options import Ref, Repository, opened, readable, repository_at
+from runpin.cli.options import Ref, Repository, committed, opened, readable, repository_at
 from runpin.cli.printing import columns, emit, heading, pieces
 from runpin.cli.shapes import commit_text, report_shape
 from runpin.errors import InvalidConfig, RunpinError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from runpin.assembly import Runpin
-    from runpin.checking import Check
+    from runpin.checking import Check, Circumstances
     from runpin.model import Commit
     from runpin.ports import Source
 
@@ -42,6 +42,10 @@ def validate(
     ] = None,
     repository: Repository = None,
     ref: Ref = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="REF", help="Judge as if this commit were live: what grew, what is gone."),
+    ] = None,
     staged: Annotated[
         bool, typer.Option("--staged", help="Check what is staged for the next commit, as a commit hook should.")
     ] = False,
@@ -59,6 +63,7 @@ def validate(
 
     Publishing does the same, so this is for finding mistakes earlier.
     Reads the files as they are, committed or not; with --staged the index of Git, with --ref a commit.
+    Without a store nothing is live: --against names the commit to compare with, such as the base of a pull request.
     """
     chosen = _chosen(form, as_json=as_json, show_values=show_values)
     if staged and ref is not None:
@@ -66,7 +71,8 @@ def validate(
     try:
         with opened() as core:
             source, commit = _staged(core, repository) if staged else readable(core, repository, ref)
-            report = _check(core.check, source, commit, environments or ())
+            circumstances = _circumstances(core, repository, against)
+            report = _check(core.check, source, commit, environments or (), circumstances)
             _write(report, chosen, source, show_values=show_values)
     except RunpinError as error:
         if chosen is Format.SARIF:
@@ -93,10 +99,20 @@ def _staged(core: Runpin, repository: str | None) -> tuple[Source, Commit]:
     return source, source.resolve("index")
 
 
-def _check(check: Check, source: Source, commit: Commit, chosen: Sequence[str]) -> Report:
+def _circumstances(core: Runpin, repository: str | None, against: str | None) -> Circumstances:
+    from runpin.checking import Circumstances
+    from runpin.living import as_if_live
+
+    if against is None:
+        return Circumstances()
+    source, commit = committed(core, repository_at(core, repository), against)
+    return Circumstances(look=as_if_live(core.check(source, commit, judge=False)))
+
+
+def _check(check: Check, source: Source, commit: Commit, chosen: Sequence[str], circumstances: Circumstances) -> Report:
     paths = frozenset(source.paths(commit))
     try:
-        return report_of(commit, check(source, commit, chosen), paths)
+        return report_of(commit, check(source, commit, chosen, circumstances=circumstances), paths)
     except InvalidConfig as error:
         return Report(commit, (), (remark_of_problem(error, paths),))
 

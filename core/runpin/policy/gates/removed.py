@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from runpin.model import Finding
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from runpin.cases import Case, Present
     from runpin.model import Document
 
+_MAPPINGS = frozenset({MappingProxyType, dict})
 _FIX = "see that no code asks for it any more, first in a release of the code, then here"
 
 
@@ -80,13 +82,12 @@ def _finding(document: Document, pointer: str, who: str) -> Finding:
     return Finding(document.name, pointer, "gate/removed/key", f"this key is gone{who}", origin, fix=_FIX)
 
 
-def _gone(was: Any, now: Any, pointer: str = "") -> Iterator[str]:
+def _gone(was: Mapping[str, Any], now: Any, pointer: str = "") -> Iterator[str]:
     """Yield the outermost keys of *was* that *now* lacks; the items of a list have no names that could go."""
-    if not isinstance(was, Mapping):
-        return
-    members = now if isinstance(now, Mapping) else {}
+    members = now if type(now) in _MAPPINGS else {}
+    if not was.keys() <= members.keys():
+        yield from (child(pointer, key) for key in was if key not in members)
     for key, value in was.items():
-        if key not in members:
-            yield child(pointer, key)
-        elif value is not members[key]:
+        # Equal is quickly told, and most of a document stays as it was.
+        if type(value) in _MAPPINGS and key in members and value != members[key]:
             yield from _gone(value, members[key], child(pointer, key))
