@@ -27,6 +27,7 @@ from runpin.etcd.endpoint import ERRORS, Endpoint
 from runpin.etcd.transactions import first, watched
 
 _ALL = 1 << 62
+_OPENING = 1.0
 
 
 class Changes:
@@ -52,7 +53,8 @@ class Changes:
             timeout: seconds to wait at most; also how long a stream may be silent before it is opened anew.
 
         Raises:
-            StoreUnavailable: no member could be watched, for as long as one call is patient or *timeout* lasted.
+            StoreUnavailable: no member could be watched for as long as one call is patient, or as *timeout* lasted and
+                at least a second.
         """
         if after <= 0:
             return self._present()
@@ -88,7 +90,8 @@ class Changes:
             return stream
         else:
             self.close()
-        ends = self._cluster.clock.monotonic() + min(left, self._cluster.patience)
+        # However late it is: a stream that was lost in the last moment is no reason for an error.
+        ends = self._cluster.clock.monotonic() + min(max(left, _OPENING), self._cluster.patience)
         self._stream = self._cluster.attempt(
             lambda endpoint: self._opened(endpoint, after), ends, self._cluster.patience
         )

@@ -91,7 +91,8 @@ class Cluster:
         failed: Exception | None = None
         longest = patience * _SHARES[len(self._endpoints) > 1]
         for number in range(len(_PAUSES) * len(self._endpoints)):
-            endpoint = self._endpoints[self._turn % len(self._endpoints)]
+            turn = self._turn
+            endpoint = self._endpoints[turn % len(self._endpoints)]
             try:
                 with self.timer.within(min(ends - self.clock.monotonic(), longest)):
                     return work(endpoint)
@@ -100,7 +101,8 @@ class Cluster:
             failure = endpoint.failure(failed)
             if not failure.again:
                 raise failure.error from failed
-            self._turn += not failure.login
+            if self._turn == turn and not failure.login:  # threads that failed together move on together
+                self._turn = turn + 1
             rest = 0.0 if (number + 1) % len(self._endpoints) else _PAUSES[number // len(self._endpoints)]
             if self.clock.monotonic() + rest >= ends:
                 raise failure.error from failed

@@ -21,6 +21,7 @@ from runpin.failpoints import failpoint
 from runpin.model import Channel, ChannelMove, Digest, Scope, Snapshot, SnapshotId, as_digest
 
 _LINES_SEARCHED = 20
+_NEWS = ("operation", "sequence", "sha", "repository")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ class Listing:
             one(keys.listed(scope, self.snapshot.digest)),
             first(keys.publications(scope), _LINES_SEARCHED),
         )
-        count = told(counted[0], lambda record: record) if counted else {"sequence": 0, "line": 0}
+        count = {"sequence": 0, "line": 0}
+        if counted:
+            count = told(counted[0], lambda record: {name: int(record[name]) for name in count})
         known: int | None = told(listed[0], lambda record: record["sequence"]) if listed else None
         sequence: int = count["sequence"] + 1 if known is None else known
         if known is not None and self._is_told(lines, sequence):
@@ -65,12 +68,9 @@ class Listing:
 
     def _is_told(self, lines: tuple[Entry, ...], sequence: int) -> bool:
         """Tell whether the history knows: by this operation, or by what its newest line says already."""
-        said = [told(entry, lambda record: record) for entry in lines]
-        news = {**self.line, "sequence": sequence}
-        same = ("sequence", "sha", "repository")
-        return any(each["operation"] == news["operation"] for each in said) or any(
-            all(each[name] == news[name] for name in same) for each in said[:1]
-        )
+        said = [told(entry, lambda record: [record[name] for name in _NEWS]) for entry in lines]
+        operation, *news = ({**self.line, "sequence": sequence}[name] for name in _NEWS)
+        return any(each[0] == operation for each in said) or any(each[1:] == news for each in said[:1])
 
     def _history(self, after: dict[str, int], sequence: int) -> list[Operation]:
         keys, scope = self.cluster.keys, self.snapshot.scope
