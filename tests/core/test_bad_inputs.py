@@ -154,11 +154,12 @@ def test_the_library_ends_it_too(doors: Doors) -> None:
 
 @pytest.mark.parametrize("bad", SLOW[1:], ids=lambda bad: bad.name)
 def test_many_findings_are_all_told(doors: Doors, bad: BadInput) -> None:
-    """A document in which everything is wrong is an answer too, with a finding for each value."""
-    started = time.monotonic()
+    """A document in which everything is wrong is an answer too, with a finding for each value, in every form."""
+    # The child has limits of its own; what is written afterwards has none.
+    started = time.process_time()
 
     assert len(MANY) == len(doors.check(bad).found)
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
 
 
 @pytest.mark.parametrize("size", [2 << 20, 1 << 30], ids=["46-two-megabytes", "46-a-gigabyte"])

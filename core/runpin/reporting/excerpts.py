@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LARGEST = 256 * 1024
 """The most bytes of a file that excerpts are taken from; larger ones are not read by anybody."""
 
+LONGEST_LINE = 4000
+"""The most characters of a line that is shown at all; a file without line ends would be masked anew for each remark."""
+
 _LONGEST = 160
 _AROUND = 1
 
@@ -52,6 +55,8 @@ class Excerpts:
         if lines is None or remark.line is None or remark.line > len(lines):
             return
         for number in range(max(remark.line - _AROUND, 1), min(remark.line + _AROUND, len(lines)) + 1):
+            if lines.length(number) > LONGEST_LINE:
+                continue
             text = lines.shown(number)
             is_meant = number == remark.line
             mark = _marked(remark, lines, text) if is_meant else None

@@ -51,6 +51,10 @@ class Lines:
         # What follows the last line end is a line only if there is something.
         return len(self._lines) - (not self._lines[-1])
 
+    def length(self, number: int) -> int:
+        """Return how many characters line *number* has, from 1."""
+        return len(self._lines[number - 1])
+
     def shown(self, number: int, upto: int | None = None) -> str:
         """Return line *number*, from 1, or only what is shown of its first *upto* characters."""
         line = self._lines[number - 1][:upto]
