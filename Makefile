@@ -18,6 +18,7 @@ QUIET := $(if $(VERBOSE),,--quiet --quiet)
 
 ARGS ?=
 OPS  ?= 1000000
+FUZZ ?= 300
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo screenshots test check format bench faults lock clean distclean
@@ -69,8 +70,8 @@ format: $(STAMP) ## format the code and apply the safe fixes
 bench: $(STAMP) ## measure the budgets on this machine
 	@PYTHONPATH=tests $(BIN)/python tests/bench/run.py $(ARGS)
 
-faults: $(STAMP) ## kill processes on purpose, in the long form; OPS=1000000 operations
-	RUNPIN_FAULT_OPS=$(OPS) $(BIN)/python -m pytest tests/faults --timeout=0 $(ARGS)
+faults: $(STAMP) ## kill processes and make up files, in the long form; OPS=1000000 operations, FUZZ=300 seconds
+	RUNPIN_FAULT_OPS=$(OPS) RUNPIN_FUZZ_SECONDS=$(FUZZ) $(BIN)/python -m pytest tests/faults --timeout=0 $(ARGS)
 
 # No index, host or path reaches the output, and a second run writes the same bytes.
 lock: ## resolve requirements/dev.txt anew; UPGRADE=1 moves the pins (needs uv)
