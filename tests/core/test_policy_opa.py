@@ -109,7 +109,7 @@ def test_errors_of_opa_hold_no_values(folder: Path) -> None:
     from runpin.policy.verdicts import Undecided
 
     with pytest.raises(Undecided, match="opa fails with code 2: eval_builtin_error") as caught:
-        Opa(opa_here(), modules, v0=False).values(["data.p.x"], '{"a": "hunter2-planted"}', None)
+        Opa(opa_here(), modules, v0=False).values(["data.p.x"], {"a": "hunter2-planted"}, None)
 
     assert "hunter2" not in str(caught.value)
 

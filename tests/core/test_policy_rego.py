@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from config_files import COMMIT
 from rego_files import BAD, GOOD, LIMITS, PATH, REGO, answer, files_of, rego, told_of
 from runpin.checking import check_in
 from runpin.clock import SystemClock
 from runpin.errors import CheckFailed
+from runpin.policy.rego.exact import handed
 from runpin.policy.verdicts import Broken
 from runpin.sandbox import Sandbox
 
@@ -189,13 +192,49 @@ def test_a_number_that_is_none_is_not_handed_over(value: float) -> None:
         list(rego(when("input.a > 3")).violations({"a": value}))
 
 
+FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.floats(-2, 2)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5) | st.sampled_from(
+    ["\\ud83d\\ude00", "~", "<<", "no"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | FLOATS | st.integers(-(2**53) + 1, 2**53 - 1) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(VALUES, FLOATS)
+def test_no_number_and_no_text_changes_on_its_way(value: Any, number: float) -> None:
+    """What the engine sees is what the document holds, to the last digit: its own reader of JSON rounds some."""
+    made = rego(when("true"))
+    engines = made.engine.clone(), made.engine.clone()
+    seen = engines[0].eval_query(handed(engines[0], "input.value", {"value": value, "number": number}, None))
+    beside = engines[1].eval_query(handed(engines[1], "data.inventory.a", {"v": value}, {"inventory": {"a": number}}))
+
+    assert [value] == [each["value"] for each in seen["result"][0]["expressions"]]
+    assert [number] == [each["value"] for each in beside["result"][0]["expressions"]]
+
+
+@pytest.mark.parametrize("number", [0.9999999999999999, 100.00000000000001, 0.30000000000000004, 1e300, 5e-324])
+def test_fractions_compare_to_the_last_digit(number: float) -> None:
+    """A number is less, equal or greater as it is written in the policy."""
+    held = {"a": number, "b": {"c": [number, True, None]}}
+
+    assert answer(when(f"input.a == {number!r}; input.b.c[0] == input.a"), held) == ["no"]
+    assert answer(when("input.a < 1; input.a >= 0.9999999999999998"), held) == ["no"] * (0.9 < number < 1)
+    assert answer(when("input.b.c[1] == true; input.b.c[2] == null"), held) == ["no"]
+
+
 def test_deep_and_odd_input_is_read() -> None:
     """The input may be as deep as documents may be, and hold whatever text they may hold."""
     deep: Any = "end\0\U0001f600"
     for _ in range(32):
         deep = {"n": [deep]}
 
-    assert answer(when('walk(input, [_, value]); value == "end\\u0000\U0001f600"'), deep) == ["no"]
+    body = 'walk(input, [_, value]); value == "end\\u0000\U0001f600"'
+    for number in (1, 0.9999999999999999):
+        assert answer(when(body), {"a": deep, "b": number}) == ["no"]
 
 
 def test_verdicts_do_not_depend_on_what_was_asked_before() -> None:

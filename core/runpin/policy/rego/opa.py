@@ -59,14 +59,14 @@ class Opa:
     modules: Mapping[str, str] = field(repr=False)
     v0: bool
 
-    def values(self, queries: Sequence[str], given: str, data: str | None) -> list[Any]:
+    def values(self, queries: Sequence[str], given: Mapping[str, Any], data: Mapping[str, Any] | None) -> list[Any]:
         """
         Return the value of each of *queries*; None for one that has none.
 
         Args:
             queries: references to rules.
-            given: the input, as JSON.
-            data: what `data` holds beside the packages, as JSON.
+            given: the input.
+            data: what `data` holds beside the packages.
 
         Raises:
             Undecided: it fails, or does not come back.
@@ -74,7 +74,7 @@ class Opa:
         try:
             with tempfile.TemporaryDirectory(prefix="runpin-") as folder:
                 files = _laid_out(Path(folder), self.modules, data)
-                return [self._value(query, files, given) for query in queries]
+                return [self._value(query, files, json.dumps(given, allow_nan=False)) for query in queries]
         except OSError as error:
             raise Undecided(f"opa cannot be used: {error.strerror}") from None
         except subprocess.TimeoutExpired:
@@ -90,8 +90,10 @@ class Opa:
         return _read(done.stdout, done.returncode)
 
 
-def _laid_out(folder: Path, modules: Mapping[str, str], data: str | None) -> list[Path]:
-    texts = {f"{name}.rego": text for name, text in modules.items()} | ({} if data is None else {"data.json": data})
+def _laid_out(folder: Path, modules: Mapping[str, str], data: Mapping[str, Any] | None) -> list[Path]:
+    texts = {f"{name}.rego": text for name, text in modules.items()} | (
+        {} if data is None else {"data.json": json.dumps(data, allow_nan=False)}
+    )
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in texts]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from runpin.policy.rego.answers import violations_in
+from runpin.policy.rego.exact import handed
 from runpin.policy.verdicts import Undecided, Violation
 
 if TYPE_CHECKING:
@@ -52,10 +53,9 @@ class Rego:
         Raises:
             Undecided: a rule fails, has no value, or another one than a decision has; or `opa` does not agree.
         """
-        text, beside = _json(given), None if data is None else _json(data)
-        found = tuple(self._said(name, self._value(name, text, beside)) for name in self.decisions)
+        found = tuple(self._said(name, self._value(name, given, data)) for name in self.decisions)
         if self.opa is not None:
-            values = self.opa.values([reference(self.package, name) for name in self.decisions], text, beside)
+            values = self.opa.values([reference(self.package, name) for name in self.decisions], given, data)
             theirs = [self._said(*each) for each in zip(self.decisions, values, strict=True)]
             for name, ours, other in zip(self.decisions, found, theirs, strict=True):
                 agree(name, ours, other)
@@ -64,14 +64,12 @@ class Rego:
     def _said(self, name: str, value: Any) -> tuple[Violation, ...]:
         return tuple(violations_in(name, value, self.texts))
 
-    def _value(self, name: str, given: str, data: str | None) -> Any:
+    def _value(self, name: str, given: Mapping[str, Any], data: Mapping[str, Any] | None) -> Any:
         """Return the value of the rule *name*; None if it has none."""
         engine = self.engine.clone()
         try:
-            if data is not None:
-                engine.add_data_json(data)
-            engine.set_input_json(given)
-            answer = json.loads(engine.eval_query_as_json(reference(self.package, name)))
+            query = handed(engine, reference(self.package, name), given, data)
+            answer = json.loads(engine.eval_query_as_json(query))
         except RuntimeError as error:
             line, file = line_of(error, self.modules), next(iter(self.modules.values())).path
             raise Undecided(f"{name} fails: {said_by(error)}", line, file=file) from None
@@ -111,8 +109,3 @@ def line_of(error: RuntimeError, modules: Mapping[str, Module]) -> int | None:
 
 def _about(violation: Violation) -> tuple[str, str, str]:
     return violation.document, violation.pointer, violation.rule
-
-
-def _json(value: Any) -> str:
-    # No library of ours writes NaN into a document; if one does, nobody shall read something else for it.
-    return json.dumps(value, allow_nan=False)
