@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from runpin.canonical import document_from, snapshot_of
 from runpin.cases import Present
 from runpin.checking import Checked, Held
-from runpin.errors import StoreCorrupt, UnknownChannel, UnknownSnapshot
+from runpin.errors import StoreCorrupt, StoreUnavailable, UnknownChannel, UnknownSnapshot
 from runpin.model import SnapshotId
 from runpin.ports import ChannelStore, SnapshotStore
 
@@ -101,7 +101,7 @@ class Live:
     Args:
         store: where it is.
         channel: the channel's name.
-        lately: counts runs; None: they are not counted.
+        lately: counts runs; None: they are not counted, and neither are they while the ledger does not answer.
 
     Raises:
         StoreUnavailable: when it is asked.
@@ -120,8 +120,15 @@ class Live:
         if channel is None:
             return None
         documents = self._documents.of(self._store.find(channel.snapshot))
-        pinned, since = self._lately(channel.snapshot) if self._lately else (None, None)
+        pinned, since = self._counted(channel.snapshot)
         return Present(channel.snapshot, documents, pinned, since)
+
+    def _counted(self, snapshot: SnapshotId) -> tuple[int | None, datetime | None]:
+        try:
+            return self._lately(snapshot) if self._lately else (None, None)
+        except StoreUnavailable:
+            # Publishing needs the store, and must not wait for a ledger that may be elsewhere.
+            return None, None
 
     def channel(self, scope: Scope) -> Channel | None:
         """Return where the channel stands, None before the first publication."""

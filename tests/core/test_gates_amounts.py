@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +14,9 @@ from runpin.canonical import canonical
 from runpin.cases import Case, EnforcementMode, EnforcementPoint
 from runpin.compiling.gates import Modes
 from runpin.counting import PinnedLately
-from runpin.model import Digest, Pin, RunKey
+from runpin.errors import StoreUnavailable
+from runpin.living import Live
+from runpin.model import STABLE, Digest, Pin, RunKey, SnapshotId
 from runpin.policy import Armed, ask
 from runpin.policy.built_in import BUILT_IN
 from runpin.policy.gates.empty import EmptyGate
@@ -23,8 +25,9 @@ from runpin.policy.gates.removed import RemovedGate
 from runpin.policy.gates.size import SizeGate
 from runpin.policy.measuring import Amount
 from runpin.ports import Gate
-from runpin.testing import FixedClock, MemoryLedger, case_of
+from runpin.testing import FixedClock, MemoryLedger, MemoryStore, case_of
 from runpin.testing.cases import LIVE, SCOPE
+from runpin.testing.store_contract import publish
 
 TEXTS = st.sampled_from(["", ",", "[]", "{}", '"', "\\", '\\"', '":', "é", "\n", "a"])
 VALUES = st.recursive(
@@ -308,6 +311,22 @@ def test_runs_of_the_window_are_counted_once_each() -> None:
     assert (2, clock.now() - timedelta(hours=24)) == lately(LIVE)
     clock.advance(3 * 24 * 3600)
     assert 0 == lately(LIVE)[0]
+
+
+def test_a_ledger_that_does_not_answer_holds_nothing_up() -> None:
+    """Runs are then not counted, which is not the same as none."""
+
+    def away(_: SnapshotId) -> tuple[int, datetime]:
+        raise StoreUnavailable("the ledger does not answer")
+
+    clock = FixedClock()
+    store = MemoryStore(clock)
+    snapshot = publish(store, 1)
+    store.move(snapshot.scope, STABLE, snapshot.id, expected_revision=0, actor="ada", reason="because")
+    counted, unknown = (Live(store, STABLE, lately)(snapshot.scope) for lately in (lambda _: (0, clock.now()), away))
+
+    assert (0, None) == (counted and counted.pinned, unknown and unknown.pinned)
+    assert unknown is not None
 
 
 def test_more_pins_than_are_looked_at_are_never_none() -> None:

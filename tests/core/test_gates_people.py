@@ -261,3 +261,24 @@ def test_publishing_asks_for_both(team: Team) -> None:
 
     assert [{"gate/signed", "gate/approved"}] * 2 + [{"gate/approved"}, set()] == rules
     assert 0 == team.cli.run("validate", "-r", team.cli.config).code
+
+
+def doctored(team: Team, **found: str) -> dict[str, str]:
+    """Return what `doctor` says about the list of signers, with these variables."""
+    team.cli.variables |= {"RUNPIN_ALLOWED_SIGNERS": str(team.allowed), **found}
+    checks = team.cli.run("doctor", "-r", team.cli.config, "-e", "prod", "--json").json["checks"]
+    (answer,) = [each for each in checks if each["name"] == "signers"]
+    return {"status": answer["status"], "detail": answer["detail"], "fix": answer["fix"]}
+
+
+def test_the_doctor_looks_at_the_list(team: Team) -> None:
+    """Who is on it, whether others may write to it, and whether it is there."""
+    good = doctored(team)
+    team.allowed.chmod(0o666)
+    open_to_all = doctored(team)
+    team.allowed.unlink()
+    gone = doctored(team)
+
+    assert ("ok", f"2 in {team.allowed}") == (good["status"], good["detail"])
+    assert ("warn", f"chmod go-w {team.allowed}") == (open_to_all["status"], open_to_all["fix"])
+    assert "fail" == gone["status"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runpin.cli.checking_host import check_folder
+from runpin.cli.checking_signers import check_signers
 from runpin.cli.checks import Check, Status, doubtful, failed, fine
 from runpin.cli.options import committed, repository_at
 from runpin.errors import RunpinError, StoreOutdated
@@ -26,6 +27,7 @@ def backend_checks(core: Runpin, repository: str | None) -> Iterator[Check]:
     yield check_folder("home", core.settings.home.absolute())
     yield _cache(core)
     yield _sandbox(core)
+    yield from check_signers(core.settings.allowed_signers)
     yield _repository(core, repository)
     store = _store(core)
     yield store
