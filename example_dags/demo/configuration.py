@@ -15,6 +15,12 @@ console = Console(highlight=False)
 
 ETL = "environments/prod/payments/etl.yaml"
 FEES = "payments/fees.yaml"
+MISTAKE = """\
+# Somebody emptied the fees, and wrote a password down.
+percent: {}
+partner:
+  password: hunter2
+"""
 
 
 class Demo:
@@ -35,15 +41,15 @@ class Demo:
             "RUNPIN_REFRESH_INTERVAL": "0.5",
         }
 
-    def runpin(self, *arguments: str) -> Any:
-        """Run the command line as a user would, and return what it says as JSON."""
+    def runpin(self, *arguments: str, code: int = 0) -> Any:
+        """Run the command line as a user would, and return what it says as JSON; stop unless it ends with *code*."""
         console.print(f"[dim]$ runpin {' '.join(arguments)}[/dim]")
         command = [str(Path(sys.executable).with_name("runpin")), *arguments, "--json"]
         done = subprocess.run(
             command, env={**os.environ, **self.environment}, capture_output=True, text=True, check=False
         )
-        if done.returncode:
-            raise SystemExit(f"runpin {arguments[0]} failed:\n{done.stdout}{done.stderr}")
+        if done.returncode != code:
+            raise SystemExit(f"runpin {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return json.loads(done.stdout)
 
     def create(self) -> str:
@@ -56,6 +62,15 @@ class Demo:
         answer = self.runpin("publish", "--environment", "prod", "--reason", reason)
         published = {each["channel"]["application"]: each["snapshot"] for each in answer["published"]}
         return str(published["payments"])
+
+    def mistake(self, file: str = FEES, content: str = MISTAKE) -> list[dict[str, Any]]:
+        """Write *content* to *file*, return what `runpin validate` has to say against that, and take it back."""
+        path = self.config / file
+        before = path.read_text()
+        path.write_text(content)
+        findings: list[dict[str, Any]] = self.runpin("validate", "--against", "HEAD", code=1)["findings"]
+        path.write_text(before)
+        return findings
 
     def change(self, file: str = ETL, before: str = "batch_size: 2000", after: str = "batch_size: 250") -> str:
         """Replace a text in *file* of the repository, commit, publish, and return the snapshot of `payments`."""

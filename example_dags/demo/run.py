@@ -36,12 +36,25 @@ def main() -> None:
     demo = Demo(FOLDER)
     console.print("[bold]A config repository, and its first publication[/bold]")
     first = demo.create()
+    show_mistake(demo)
     show_airflow(demo, first, keep=keep)
     show_dagster(demo, keep=keep)
     console.print(f"All of it in {time.monotonic() - began:.0f} seconds.")
     if not keep:
         shutil.rmtree(FOLDER, ignore_errors=True)
         console.print("Both engines are down again. `make demo KEEP=1` keeps them up, so that the links open.")
+
+
+def show_mistake(demo: Demo) -> None:
+    """Make a mistake, and see that it would reach no run."""
+    console.print("\n[bold]A mistake, before it is committed[/bold]")
+    found = demo.mistake()
+    for each in found:
+        console.print(f"  {each['where']}  {each['message']}  [dim]{each['rule']}[/dim]")
+    denied = {each["rule"] for each in found if each["severity"] == "error"}
+    if not {"gate/empty", "gate/references"} <= denied:
+        raise SystemExit(f"the gates should have denied it, and said {sorted(denied)}")
+    console.print("[green]It is refused, and so it would be when it is published.[/green]")
 
 
 def show_airflow(demo: Demo, first: str, *, keep: bool) -> None:
