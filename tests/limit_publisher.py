@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 
+from runpin.backends import Store, open_backend
 from runpin.canonical import canonical, snapshot_of
 from runpin.clock import SystemClock
-from runpin.database.engine import Database
 from runpin.errors import UnknownChannel
-from runpin.ledgers.sql import SqlLedger
 from runpin.model import Channel, Document, digest_of
 from runpin.publishing import Plan, ScopePlan, publish
-from runpin.stores.sql import SqlStore
 from runpin.testing.ledger_contract import pin_of
 from runpin.testing.store_contract import COMMIT, SCOPE
 
 
-def publish_limit(store: SqlStore, limit: int) -> None:
+def publish_limit(store: Store, limit: int) -> None:
     """Publish the document `{"limit": limit}` to the stable channel."""
     value = {"limit": limit}
     body = canonical(value)
@@ -30,7 +29,7 @@ def publish_limit(store: SqlStore, limit: int) -> None:
     publish(Plan(commit, "prod", "stable", (scope,)), store, actor="ci", reason="because")
 
 
-def standing(store: SqlStore) -> Channel | None:
+def standing(store: Store) -> Channel | None:
     """Return where the stable channel stands, None if it does not exist."""
     try:
         return store.channel(SCOPE, "stable")
@@ -38,7 +37,7 @@ def standing(store: SqlStore) -> Channel | None:
         return None
 
 
-def published_limit(store: SqlStore) -> bytes | None:
+def published_limit(store: Store) -> bytes | None:
     """Return the document that the stable channel leads to, None if it does not exist."""
     channel = standing(store)
     return None if channel is None else store.get_object(store.find(channel.snapshot).documents["limits"])
@@ -57,8 +56,8 @@ def stopped_at(failpoint: str, what: str, url: str, number: int) -> subprocess.C
 
 
 if __name__ == "__main__":
-    with Database.open(sys.argv[2], clock=SystemClock()) as opened:
+    with closing(open_backend(sys.argv[2], SystemClock(), upgrade=True)) as opened:
         if sys.argv[1] == "publish":
-            publish_limit(SqlStore(opened), int(sys.argv[3]))
+            publish_limit(opened.store, int(sys.argv[3]))
         else:
-            SqlLedger(opened).put_if_absent(pin_of(int(sys.argv[3])))
+            opened.ledger.put_if_absent(pin_of(int(sys.argv[3])))

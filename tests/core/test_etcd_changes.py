@@ -173,6 +173,25 @@ def test_without_members_there_is_an_error_in_time(etcd_program: Path) -> None:
     assert monotonic() - begun < 3
 
 
+@pytest.mark.faults
+def test_a_member_without_a_leader_is_not_silent(etcd_cluster: EtcdServer) -> None:
+    """It runs and hears nothing; that is an error, long before the time to wait is over, and not an absence of news."""
+    alone, *others = etcd_cluster.members
+    url = f"etcd://127.0.0.1:{alone.port}/runpin"
+    with Cluster.open(url, clock=SystemClock(), patience=2.0) as cluster:
+        changes = Changes(cluster, "prod", None)
+        now = changes.wait(0, 0)
+        assert now == changes.wait(now, SHORT)
+        for member in others:
+            member.kill()
+        begun = monotonic()
+        with pytest.raises(StoreUnavailable):
+            changes.wait(now, 60.0)
+        changes.close()
+
+    assert monotonic() - begun < LONG
+
+
 def test_a_forked_child_opens_a_stream_of_its_own(changes: Changes, store: EtcdStore, snapshot: Snapshot) -> None:
     """Both sides of a fork are told."""
     now = changes.wait(0, 0)

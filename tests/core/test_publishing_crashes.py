@@ -4,40 +4,45 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from limit_publisher import publish_limit, published_limit, standing, stopped_at
+from runpin.backends import Backend, open_backend
 from runpin.clock import SystemClock
-from runpin.database.engine import Database
-from runpin.ledgers.sql import SqlLedger
-from runpin.stores.sql import SqlStore
 from runpin.testing.ledger_contract import pin_of, run_key
 from runpin.testing.store_contract import SCOPE
 
 FIRST, SECOND = b'{"limit":1}', b'{"limit":2}'
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("etcd", marks=pytest.mark.etcd),
+    ]
+)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the address of a database."""
+    """Return the address of an empty store and ledger."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/runpin.db"
-    return str(request.getfixturevalue("postgres_url"))
+    return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    """Return that database."""
-    with Database.open(url, clock=SystemClock()) as database:
-        yield database
+def backend(url: str) -> Iterator[Backend]:
+    """Return what is there."""
+    with closing(open_backend(url, SystemClock(), upgrade=True)) as backend:
+        yield backend
 
 
 @pytest.mark.parametrize("name", ["after_objects", "after_snapshot", "before_channel", "after_channel"])
-def test_a_killed_publisher_is_finished_by_the_next(url: str, database: Database, name: str) -> None:
+def test_a_killed_publisher_is_finished_by_the_next(url: str, backend: Backend, name: str) -> None:
     """What readers see is the old content or the new one, whole; the second run ends as the first would have."""
-    store = SqlStore(database)
+    store = backend.store
     publish_limit(store, 1)
     killed = stopped_at(f"{name}:kill", "publish", url, 2)
     seen = published_limit(store)
@@ -50,9 +55,9 @@ def test_a_killed_publisher_is_finished_by_the_next(url: str, database: Database
     assert [line.channel.revision for line in store.moves(SCOPE, "stable", 10)] == [2, 1]
 
 
-def test_a_first_publisher_that_dies_leaves_no_channel(url: str, database: Database) -> None:
+def test_a_first_publisher_that_dies_leaves_no_channel(url: str, backend: Backend) -> None:
     """A channel that nobody finished publishing to does not exist."""
-    store = SqlStore(database)
+    store = backend.store
     killed = stopped_at("before_channel:kill", "publish", url, 1)
 
     assert -signal.SIGKILL == killed.returncode, killed.stderr
@@ -62,13 +67,13 @@ def test_a_first_publisher_that_dies_leaves_no_channel(url: str, database: Datab
 
 
 @pytest.mark.parametrize(("name", "kept"), [("before_pin", 2), ("after_pin", 1)])
-def test_a_killed_run_has_one_pin(url: str, database: Database, name: str, kept: int) -> None:
+def test_a_killed_run_has_one_pin(url: str, backend: Backend, name: str, kept: int) -> None:
     """A retry gets the pin that was decided; if none was, its own candidate."""
     killed = stopped_at(f"{name}:kill", "pin", url, 1)
-    answer = SqlLedger(database).put_if_absent(pin_of(2))
+    answer = backend.ledger.put_if_absent(pin_of(2))
 
     assert -signal.SIGKILL == killed.returncode, killed.stderr
-    assert pin_of(kept) == answer == SqlLedger(database).get(run_key(), SCOPE)
+    assert pin_of(kept) == answer == backend.ledger.get(run_key(), SCOPE)
 
 
 def test_a_failpoint_may_raise_instead(tmp_path: Path) -> None:
