@@ -69,7 +69,7 @@ def test_a_child_judges_the_same(sandbox: Sandbox) -> None:
 
 def test_several_objects_may_stand_in_one_file() -> None:
     """Documents of one YAML file keep their lines, whatever stands between them."""
-    whole = f"---\n# nothing\n---\n{V0}...\n---\n{CONSTRAINT}--- \n{SUITE}"
+    whole = f"---\n# {'#' * 5000}\n---\n{V0}...\n---\n{CONSTRAINT}--- \n{SUITE}"
     files = {key: text for key, text in FILES.items() if "samples" in key}
     whole = whole.replace("template.yaml", "all.yaml").replace("constraint.yaml", "all.yaml")
     broken = whole.replace("        violation[", "        x := nosuch(1)\n        violation[", 1)

@@ -16,6 +16,7 @@ from runpin.checking import check_in
 from runpin.clock import SystemClock
 from runpin.errors import CheckFailed
 from runpin.policy.rego.exact import handed
+from runpin.policy.rego.source import Module, readable
 from runpin.policy.verdicts import Broken
 from runpin.sandbox import Sandbox
 
@@ -224,6 +225,19 @@ def test_fractions_compare_to_the_last_digit(number: float) -> None:
     assert answer(when(f"input.a == {number!r}; input.b.c[0] == input.a"), held) == ["no"]
     assert answer(when("input.a < 1; input.a >= 0.9999999999999998"), held) == ["no"] * (0.9 < number < 1)
     assert answer(when("input.b.c[1] == true; input.b.c[2] == null"), held) == ["no"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from('ab ={}()[]"`#\\\\\n\t\r\f\x0b\xa0\u2028;:,.|é'), max_size=60))
+def test_nothing_of_a_policy_is_lost(text: str) -> None:
+    """Before the engine sees it, a text only gains what the engine needs, and stays on its lines."""
+    try:
+        plain, chained = (readable(Module("p.rego", text), v0=v0) for v0 in (False, True))
+    except Broken:
+        return
+
+    assert plain.replace(";", "") == text.replace(";", "")
+    assert [each.count("\n") for each in (text, plain, chained)] == [text.count("\n")] * 3
 
 
 def test_deep_and_odd_input_is_read() -> None:

@@ -21,7 +21,6 @@ SUITES = ("test.gatekeeper.sh/v1alpha1",)
 
 # Such a line begins a document wherever it stands; in a block of text it would have to be indented.
 _BEGIN = re.compile(rb"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_NOTHING = re.compile(rb"(\s|#[^\n]*)*(\.\.\.\s*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,11 @@ def _parts(body: bytes) -> Iterator[bytes]:
     """Yield the documents of a YAML file, each after as many empty lines as stood before it."""
     starts = [0, *(found.start() for found in _BEGIN.finditer(body)), len(body)]
     parts = [(start, body[start:end]) for start, end in pairwise(starts)]
-    held = [(start, part) for start, part in parts if not _NOTHING.fullmatch(part.removeprefix(b"---"))]
+    held = [(start, part) for start, part in parts if any(map(_says_something, part.splitlines()))]
     for start, part in held or [(0, body)]:
         yield b"\n" * body.count(b"\n", 0, start) + part
+
+
+def _says_something(line: bytes) -> bool:
+    text = line.removeprefix(b"---").strip()
+    return text not in (b"", b"...") and not text.startswith(b"#")

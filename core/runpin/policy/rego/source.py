@@ -22,7 +22,7 @@ MOST_PARENTHESES = 100
 LONGEST = 128 * 1024
 """The most bytes of a module in UTF-8. Its syntax tree takes about 150 times as much memory."""
 
-_TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*|[\[\](){}]|\n|[^\s\[\](){}"`#]+|[ \t\r]+|"')
+_TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*|[\[\](){}]|\n|[^\s\[\](){}"`#]+|[ \t\r]+|[\s\S]')
 _OPENING, _CLOSING = "([{", ")]}"
 _OPERATORS = ("=", "|", "&", "-", ",", ":")
 _ENDS_A_TERM = re.compile(r'[\w"`\])}]\Z')
