@@ -45,6 +45,7 @@ STAGES = frozenset(
 SHARED = frozenset({"azure_appconfig", "database", "deadlines", "etcd"})
 ADAPTERS = frozenset(
     {
+        "aws_appconfig",
         "azure_appconfig",
         "clock",
         "database",

@@ -1,0 +1,197 @@
+"""
+The mirror: brings AWS AppConfig to where a channel stands, as often as it is asked to.
+
+The store decides where a channel stands; AppConfig is told. There is no queue of what is still to be told: each call
+compares the channel with the newest deployment and does what is missing, so that a call that died is finished by the
+next one. The deployments are looked at before the channel, and one is started on condition that none was started
+since. So what is deployed never goes back to an earlier stand of the channel, whoever is late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from runpin.aws_appconfig.address import SCHEME
+from runpin.aws_appconfig.content import Whole, packed
+from runpin.aws_appconfig.deployments import COMPLETE, TAKEN_BACK, Deployment, Seen, look, start, stop
+from runpin.aws_appconfig.places import Place, place_of, profile_of
+from runpin.aws_appconfig.versions import published
+from runpin.ports import ChannelStore, SnapshotStore
+from runpin.reactions import Reaction, ReactionKey
+
+if TYPE_CHECKING:
+    from runpin.aws_appconfig.clients import Clients
+    from runpin.aws_appconfig.endpoint import Endpoint
+    from runpin.model import Channel, Scope
+    from runpin.ports import Reactions
+
+_ROUNDS = 4
+
+
+class Mirrored(SnapshotStore, ChannelStore, Protocol):
+    """The store that decides: snapshots and channels."""
+
+
+class Standing(StrEnum):
+    """How a channel's mirror stands to the channel."""
+
+    IN_STEP = "in step"
+    BEHIND = "behind"
+    MOVING = "moving"
+    TAKEN_BACK = "taken back"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """
+    What one look found.
+
+    Attributes:
+        channel: where the channel stands in the store.
+        standing: how the mirror stands to that.
+        deployment: the newest deployment of the channel's profile, None if there is none.
+        why: one sentence for people.
+        recorded: how the deployment for this stand ended, as the ledger has it; None while nothing is recorded.
+    """
+
+    channel: Channel
+    standing: Standing
+    deployment: Deployment | None
+    why: str
+    recorded: str | None = None
+    place: Place = field(repr=False, kw_only=True)
+    seen: Seen = field(repr=False, kw_only=True)
+
+
+class Mirror:
+    """
+    Mirrors channels into AWS AppConfig, and notices what AppConfig makes of that.
+
+    A deployment that AppConfig has rolled back, because of an alarm for example, is recorded and not started again:
+    the channel has to move first.
+    """
+
+    def __init__(self, endpoint: Endpoint, store: Mirrored, reactions: Reactions) -> None:
+        self._endpoint = endpoint
+        self._store = store
+        self._reactions = reactions
+
+    def look(self, scope: Scope, name: str) -> State:
+        """
+        Return how the mirror stands. Nothing is deployed; an end that was not seen before is recorded.
+
+        Raises:
+            UnknownChannel, StoreUnavailable, StoreError
+        """
+        return self._recorded(self._looked(scope, name, self._endpoint.ends()))
+
+    def bring(self, scope: Scope, name: str) -> State:
+        """
+        Do what is missing for AppConfig to serve what the channel names, and return how the mirror stands then.
+
+        It does not wait for a deployment to end. One that is under way for an earlier stand of the channel is stopped.
+
+        Raises:
+            UnknownChannel: nothing was published to it.
+            StoreCorrupt: the Snapshot's label is used for something else.
+            StoreUnavailable, StoreError
+        """
+        ends = self._endpoint.ends()
+        state = self._looked(scope, name, ends)
+        for _ in range(_ROUNDS):
+            if state.standing is not Standing.BEHIND or not self._step(state, ends):
+                break
+            state = self._looked(scope, name, ends)
+        return self._recorded(state)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._endpoint.close()
+
+    def _looked(self, scope: Scope, name: str, ends: float) -> State:
+        where = f"{self._endpoint.where}, profile {profile_of(scope, name)!r} of {scope}"
+
+        def work(clients: Clients) -> tuple[Place, Seen]:
+            place = place_of(clients, scope, name, self._endpoint.address.strategy, where)
+            return place, look(clients, place)
+
+        place, seen = self._endpoint.attempt(work, ends)
+        channel = self._store.channel(scope, name)
+        newest = self._reactions.newest(self._key(channel))
+        ended = newest.outcome if newest is not None and newest.revision == channel.revision else None
+        standing, why = _judged(channel, seen, ended)
+        return State(channel, standing, seen.ours, why, ended, place=place, seen=seen)
+
+    def _step(self, state: State, ends: float) -> bool:
+        """Do the next thing that is missing; tell whether another look is worth it."""
+        ours, under_way = state.deployment, state.seen.under_way
+        if under_way is not None:
+            if ours is None or ours.number != under_way or ours.revision is None or ours.state == "ROLLING_BACK":
+                return False
+            self._endpoint.attempt(lambda clients: stop(clients, state.place, ours), ends)
+            return True
+        content, label = packed(self._whole(state.channel)), str(state.channel.snapshot)
+
+        def work(clients: Clients) -> None:
+            version = published(clients, state.place, label, content, self._endpoint.where)
+            if version is not None:
+                start(clients, state.place, version, state.channel, state.seen.latest)
+
+        self._endpoint.attempt(work, ends)
+        return True
+
+    def _whole(self, channel: Channel) -> Whole:
+        snapshot = self._store.find(channel.snapshot)
+        return Whole(snapshot, {name: self._store.get_object(each) for name, each in snapshot.documents.items()})
+
+    def _key(self, channel: Channel) -> ReactionKey:
+        return ReactionKey(SCHEME, self._endpoint.address.region, "mirror", channel.scope, channel.name)
+
+    def _recorded(self, state: State) -> State:
+        """Record how the deployment for the present stand ended, if it has and that is not recorded."""
+        ours, channel = state.deployment, state.channel
+        if ours is None or not ours.is_for(channel) or ours.state not in TAKEN_BACK | {COMPLETE} or state.recorded:
+            return state
+        at, key = self._endpoint.clock.now(), self._key(channel)
+        told = Reaction(key, channel.revision, channel.snapshot, channel.digest, None, at)
+        begun = self._reactions.begin(told)
+        if begun.outcome is None and begun.revision != channel.revision:
+            # Whoever saw an earlier end died before it was written down.
+            self._reactions.end(begun, "not known: it was not written down")
+            begun = self._reactions.begin(told)
+        if begun.revision != channel.revision:
+            return state
+        ended = self._reactions.end(begun, f"deployment {ours.number}: {_ending(ours)}")
+        return replace(state, recorded=ended.outcome)
+
+
+def _judged(channel: Channel, seen: Seen, recorded: str | None) -> tuple[Standing, str]:
+    ours = seen.ours
+    if ours is not None and ours.is_for(channel):
+        return _judged_own(ours)
+    if recorded is not None and any(state in recorded for state in TAKEN_BACK):
+        return Standing.TAKEN_BACK, f"AppConfig has taken this back before: {recorded}"
+    if seen.under_way is not None:
+        return Standing.BEHIND, f"deployment {seen.under_way} of the environment is under way"
+    if ours is None:
+        return Standing.BEHIND, "nothing was deployed to this profile"
+    if ours.revision is None:
+        return Standing.BEHIND, f"somebody else has started deployment {ours.number}"
+    return Standing.BEHIND, f"deployment {ours.number} is for revision {ours.revision}"
+
+
+def _judged_own(ours: Deployment) -> tuple[Standing, str]:
+    if ours.state == COMPLETE:
+        return Standing.IN_STEP, f"deployment {ours.number} is complete"
+    if ours.state in TAKEN_BACK:
+        return Standing.TAKEN_BACK, f"deployment {ours.number}: {_ending(ours)}"
+    if ours.state == "ROLLING_BACK":
+        return Standing.MOVING, f"deployment {ours.number} is being rolled back"
+    return Standing.MOVING, f"deployment {ours.number} is {ours.state}, {ours.percentage:g} %"
+
+
+def _ending(ours: Deployment) -> str:
+    causes = [each for each in ours.events if "ROLLBACK" in each or "REVERT" in each]
+    return f"{ours.state}, {causes[-1]}" if causes and ours.state in TAKEN_BACK else ours.state
