@@ -198,7 +198,16 @@ def test_keys_of_secrets_are_known(key: str) -> None:
     "key",
     [
         *("token_limit", "max_tokens", "maxTokens", "tokens", "tokenizer", "token_url", "pad_token", "eos_token"),
-        *("next_page_token", "stop_token", "secret_name", "secretName", "secret_arn", "secret_id", "secretKeyRef"),
+        *(
+            "next_page_token",
+            "stop_token",
+            "input_token",
+            "secret_name",
+            "secretName",
+            "secret_arn",
+            "secret_id",
+            "secretKeyRef",
+        ),
         *("secrets_manager", "password_min_length", "password_file", "passwordless", "forgot_password_url", "compass"),
         *("primary_key", "partition_key", "sort_key", "public_key", "key", "keys", "foreign_key", "account_key"),
         *("api_key_id", "access_key_id", "private_key_path", "connection", "connection_pool", "monkey", "", "é", "7"),

@@ -46,7 +46,7 @@ _QUALIFIERS = frozenset(
 # Texts of language models, and places in long lists, are called tokens too.
 _MARKS = frozenset(
     {"pad", "eos", "bos", "unk", "mask", "sep", "cls", "special", "stop", "start", "end", "separator", "delimiter"}
-    | {"page", "next", "continuation", "image", "prompt"}
+    | {"page", "next", "continuation", "image", "prompt", "input", "output"}
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # One look over the whole document tells whether a closer one is worth while.
