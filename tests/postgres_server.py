@@ -24,18 +24,19 @@ from typing import Any
 import psycopg  # noqa: TID253 - tests of PostgreSQL need it at once
 import pytest
 
-from demo.processes import is_running, wait_until
+from demo.processes import dismiss, guard, is_running, wait_until
 from runpin.clock import SystemClock
 from runpin.database.engine import Database
 
 _START = 60.0
 _STOP = 10.0
 _TEMPLATE = "runpin_template"
+_MARK = "RUNPIN_TEST_POSTGRES"
 
 
 class PostgresServer:
     """
-    One server in its own folder; it may be killed and started again.
+    One server in its own folder; it may be killed and started again, and ends with the process that started it.
 
     Attributes:
         port: where it listens. It stays ours until `close`, so that nobody takes it while the server is away.
@@ -49,6 +50,7 @@ class PostgresServer:
         self._names = count(1)
         self._claim = _claimed_port()
         self.port = int(self._claim.getsockname()[1])
+        self._guard = guard(folder, _MARK)
         if self._account:
             os.chown(folder, *self._account)
         self._run("initdb", "-U", "runpin", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
@@ -96,6 +98,7 @@ class PostgresServer:
     def close(self) -> None:
         """Kill it, for what a shutdown in order would still write is thrown away, and give its port away."""
         self.kill()
+        dismiss(self._guard)
         self._claim.close()
 
     def revive(self) -> None:
@@ -185,10 +188,11 @@ class PostgresServer:
             raise RuntimeError(f"{program} failed: {done.stderr.decode()}")
 
     def _identity(self) -> dict[str, Any]:
+        place = {"cwd": self._folder, "env": {**os.environ, _MARK: str(self._folder)}}
         if self._account is None:
-            return {"cwd": self._folder}
+            return place
         user, group = self._account
-        return {"user": user, "group": group, "extra_groups": [], "cwd": self._folder}
+        return {"user": user, "group": group, "extra_groups": [], **place}
 
     def _wait_until_ready(self) -> None:
         deadline = monotonic() + _START
