@@ -93,11 +93,11 @@ REFUSED_YAML = (
     yaml("46-large", "a: " + "x" * 300_000),
     yaml("46-long-text", "a: " + "x" * 70_000),
     yaml("46-many-values", "a: [" + "1," * 50_000 + "]"),
-    yaml("broken", f"a: [{PLANTED}\nb: }}"),
-    yaml("broken-quote", f'a: "{PLANTED}\n'),
-    yaml("broken-escape", f'a: "\\q{PLANTED}"\n'),
-    yaml("broken-indent", f"a: 1\n  b: {PLANTED}\n"),
-    yaml("broken-start", f"a: @{PLANTED}\n"),
+    yaml("yaml-broken", f"a: [{PLANTED}\nb: }}"),
+    yaml("yaml-broken-quote", f'a: "{PLANTED}\n'),
+    yaml("yaml-broken-escape", f'a: "\\q{PLANTED}"\n'),
+    yaml("yaml-broken-indent", f"a: 1\n  b: {PLANTED}\n"),
+    yaml("yaml-broken-start", f"a: @{PLANTED}\n"),
 )
 """YAML that no document may be made of."""
 
@@ -140,11 +140,11 @@ REFUSED_JSON = (
     json("58-null", "null"),
     json("59-brackets", "[" * 250_000),
     json("59-braces", '{"a":' * 50_000),
-    json("broken", f'{{"a": {PLANTED}}}'),
-    json("broken-comma", f'{{"a": "{PLANTED}",}}'),
-    json("broken-comment", f'{{"a": 1}} // {PLANTED}'),
-    json("broken-text", f'{{"a": "{PLANTED}'),
-    json("broken-control", f'{{"a": "{PLANTED}\t"}}'),
+    json("json-broken", f'{{"a": {PLANTED}}}'),
+    json("json-broken-comma", f'{{"a": "{PLANTED}",}}'),
+    json("json-broken-comment", f'{{"a": 1}} // {PLANTED}'),
+    json("json-broken-text", f'{{"a": "{PLANTED}'),
+    json("json-broken-control", f'{{"a": "{PLANTED}\t"}}'),
 )
 """JSON that no document may be made of."""
 

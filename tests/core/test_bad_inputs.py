@@ -24,7 +24,8 @@ ADDRESS = "http://127.0.0.1:1"
 """Stands for the listener's in the names of the tests."""
 
 SECONDS = 5.0
-CASES = {bad.name: bad for bad in (*SCHEMAS, *MESSAGES, *TEXTS, *references(ADDRESS))}
+TABLE = (*SCHEMAS, *MESSAGES, *TEXTS, *references(ADDRESS))
+CASES = {bad.name: bad for bad in TABLE}
 FIRST_ONLY = ("plan", "publish")
 """The entry points that stop at the first file that cannot be read."""
 
@@ -179,6 +180,11 @@ def test_a_file_that_is_far_too_large_is_not_read(doors: Doors, tmp_path: Path, 
     assert time.monotonic() - started < SECONDS
     assert 6 == answer.code
     assert f"{DOCUMENT}.yaml" in str(answer.error["where"])
+
+
+def test_no_case_hides_another() -> None:
+    """Each has a name of its own."""
+    assert len(TABLE) == len(CASES)
 
 
 def test_the_child_still_answers(doors: Doors) -> None:
