@@ -102,6 +102,11 @@ class Double:
                 if self._state(deployment) in UNDER_WAY:
                     self._end(deployment, "ROLLED_BACK", "ROLLBACK_COMPLETED", "CLOUDWATCH_ALARM")
 
+    def forget_sessions(self) -> None:
+        """Let every token expire, as one does after a day."""
+        with self.lock:
+            self._sessions.clear()
+
     def deployments(self) -> list[dict[str, Any]]:
         """Return every deployment, oldest first."""
         with self.lock:

@@ -39,7 +39,7 @@ def packed(whole: Whole) -> bytes:
 
 def unpacked(body: bytes, where: str) -> Whole:
     """
-    Read back what `packed` wrote, every hash checked.
+    Read back what `packed` wrote, every hash checked; the number in the Snapshot's id is covered by none.
 
     Raises:
         StoreCorrupt: it is something else, or was changed.

@@ -50,7 +50,9 @@ class GrowthGate:
         for name, document in now.items():
             if name not in then or len(document.body) <= self.at_least or document.digest == then[name].digest:
                 continue
-            before, after = Amount.of(then[name].body), Amount.of(document.body)
+            before, after = Amount.of(then[name].body), Amount.at_most(document.body)
+            if after.values > self.factor * before.values:
+                after = Amount.of(document.body)
             yield from self._grown(name, "bytes", before.size, after.size, document)
             yield from self._grown(name, "values", before.values, after.values, document)
 
