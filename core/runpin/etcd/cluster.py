@@ -48,7 +48,7 @@ class Cluster:
         self._address = address
         # Each process begins elsewhere, which spreads the load.
         self._turn = randrange(len(address.endpoints))  # noqa: S311 - spreads load, keeps no secret
-        self._endpoints = self._fresh()
+        self._endpoints: list[Endpoint] = []
         _clusters.add(self)
 
     @classmethod
@@ -77,7 +77,7 @@ class Cluster:
 
     def statuses(self) -> dict[str, dict[str, Any] | None]:
         """Return what each endpoint says about itself, None where it does not answer or lets nobody in."""
-        return {endpoint.name: self._status(endpoint) for endpoint in self._endpoints}
+        return {endpoint.name: self._status(endpoint) for endpoint in self._opened()}
 
     def attempt(self, work: Callable[[Endpoint], T], ends: float, patience: float) -> T:
         """
@@ -89,10 +89,11 @@ class Cluster:
             StoreUnavailable, StoreError
         """
         failed: Exception | None = None
-        longest = patience * _SHARES[len(self._endpoints) > 1]
-        for number in range(len(_PAUSES) * len(self._endpoints)):
+        endpoints = self._opened()
+        longest = patience * _SHARES[len(endpoints) > 1]
+        for number in range(len(_PAUSES) * len(endpoints)):
             turn = self._turn
-            endpoint = self._endpoints[turn % len(self._endpoints)]
+            endpoint = endpoints[turn % len(endpoints)]
             try:
                 with self.timer.within(min(ends - self.clock.monotonic(), longest)):
                     return work(endpoint)
@@ -103,7 +104,7 @@ class Cluster:
                 raise failure.error from failed
             if self._turn == turn and not failure.login:  # threads that failed together move on together
                 self._turn = turn + 1
-            rest = 0.0 if (number + 1) % len(self._endpoints) else _PAUSES[number // len(self._endpoints)]
+            rest = 0.0 if (number + 1) % len(endpoints) else _PAUSES[number // len(endpoints)]
             if self.clock.monotonic() + rest >= ends:
                 raise failure.error from failed
             Event().wait(rest * uniform(0.5, 1.0))  # noqa: S311 - spreads attempts, keeps no secret
@@ -117,7 +118,7 @@ class Cluster:
     def renew(self) -> None:
         """Forget what a forked child has inherited, without touching it: it is the parent's."""
         _inherited.append(self._endpoints)
-        self._endpoints = self._fresh()
+        self._endpoints = []
 
     def __enter__(self) -> Self:
         return self
@@ -125,8 +126,11 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _fresh(self) -> list[Endpoint]:
-        return [Endpoint(self._address, place, self.timer) for place in range(len(self._address.endpoints))]
+    def _opened(self) -> list[Endpoint]:
+        # Not before they are needed: most children of an engine never ask.
+        if not self._endpoints:
+            self._endpoints = [Endpoint(self._address, n, self.timer) for n in range(len(self._address.endpoints))]
+        return self._endpoints
 
     def _status(self, endpoint: Endpoint) -> dict[str, Any] | None:
         try:
