@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from runpin.parsing.nearest import advice
 from runpin.parsing.text import decode
 from runpin.policy.rego.opa import found_opa
 from runpin.policy.rego.refusing import DECISIONS, complaints
+from runpin.policy.rego.replacing import MODULE, NAME, Edit, edited, replacements
 from runpin.policy.rego.running import Rego, line_of, said_by
 from runpin.policy.rego.source import LONGEST, Module, readable
 from runpin.policy.rego.tree import Tree, trees_of
@@ -70,11 +71,15 @@ def compiled(
     if found:
         raise ExceptionGroup("rego", found[:_MOST_COMPLAINTS])
     decisions = _decisions(trees, wanted)
-    texts = {name: _with_full_names(tree, texts[name]) for tree, name in zip(trees, named, strict=True)}
-    engine = _engine(texts, named, v0=v0)
+    full = {name: edited(texts[name], _full_names(tree)) for tree, name in zip(trees, named, strict=True)}
+    exact = {
+        name: edited(texts[name], [*_full_names(tree), *replacements(tree)])
+        for tree, name in zip(trees, named, strict=True)
+    }
+    engine = _engine(exact, named, v0=v0)
     _check_order(engine, modules[0])
     written = frozenset(text for tree in trees for text in tree.texts)
-    return Rego(engine, trees[0].package, decisions, named, written, found_opa(texts, v0=v0))
+    return Rego(engine, trees[0].package, decisions, named, written, found_opa(full, v0=v0))
 
 
 def _decoded(path: str, body: bytes) -> str:
@@ -87,6 +92,8 @@ def _decoded(path: str, body: bytes) -> str:
 
 def _engine(texts: Mapping[str, str], modules: Mapping[str, Module], *, v0: bool) -> Any:
     engine = _regorus()
+    engine.set_rego_v0(False)
+    engine.add_policy(NAME, MODULE)
     engine.set_rego_v0(v0)
     # It would print to the process's standard error.
     engine.set_gather_prints(True)
@@ -131,13 +138,11 @@ def _decisions(trees: Sequence[Tree], wanted: Sequence[str]) -> tuple[str, ...]:
     return decisions
 
 
-def _with_full_names(tree: Tree, text: str) -> str:
-    """Return *text* with the full name of each function that an import brings in."""
-    body = text.encode()
-    calls = {(call.start, call.end): call.path[0] for call in tree.calls if call.path[0] in tree.imports}
-    for (start, end), name in sorted(calls.items(), reverse=True):
-        body = body[:start] + ".".join(tree.imports[name]).encode() + body[end:]
-    return body.decode()
+def _full_names(tree: Tree) -> Iterator[Edit]:
+    """Yield the full name of each function that an import brings in, and where to put it."""
+    for call in tree.calls:
+        if call.path[0] in tree.imports:
+            yield call.start, call.end, ".".join(tree.imports[call.path[0]])
 
 
 def _check_order(engine: Any, module: Module) -> None:

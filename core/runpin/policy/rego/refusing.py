@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from runpin.parsing.nearest import advice
+from runpin.policy.rego.replacing import patterns_that_differ
 from runpin.policy.verdicts import Broken
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ REFUSED = {
     "time.now_ns": "looks at the clock",
     "uuid.rfc4122": "answers differently each time",
     "trace": "answers something else than in OPA",
+    "regex.is_valid": "answers something else than in OPA",
+    "regex.template_match": "answers something else than in OPA",
+    "urlquery.decode": "answers something else than in OPA",
 }
 """Functions that the engine has and a policy may not use, and why."""
 
@@ -48,8 +52,11 @@ def complaints(trees: Sequence[Tree], known: Collection[str], given: Collection[
         for path, row in tree.data.items():
             if not _leads_to(path, packages, given):
                 yield tree.module.broken(f"there is no {'.'.join(path)[:200]}", row, _ADVICE_ON_DATA)
+        for row in tree.mocks:
+            yield tree.module.broken("`with` may replace parts of the input only", row, "ask the function itself")
         for rule in tree.rules:
             yield from _about_rule(tree, rule)
+        yield from patterns_that_differ(tree)
     yield from _recursions(trees, functions)
 
 
@@ -58,7 +65,7 @@ def _about_call(tree: Tree, call: Call, functions: Collection[Path], known: Coll
     if full in functions:
         return
     if name in REFUSED:
-        what = f"{name} {REFUSED[name]}, and a verdict depends on the input alone"
+        what = f"{name} {REFUSED[name]}, and a verdict depends on the input and on Rego alone"
         yield tree.module.broken(what, call.row, "take what is needed from the input", "function")
     elif name not in known and name != "print":
         what = f"the engine has no function {name!r}"

@@ -30,14 +30,27 @@ class Call:
         path: its name, part by part.
         row: where, from 1.
         start, end: where the first part of the name stands, in bytes.
-        format: the first argument, if it is a text as it is written.
+        name_end: where the name ends.
+        texts: the arguments; None for each that is not a text as it is written.
     """
 
     path: Path
     row: int
     start: int
     end: int
-    format: str | None
+    name_end: int
+    texts: tuple[str | None, ...]
+
+    @property
+    def format(self) -> str | None:
+        """The first argument, if it is a text as it is written."""
+        return self.texts[0] if self.texts else None
+
+    @property
+    def pattern(self) -> str | None:
+        """The regular expression of a call that has one, if it is a text as it is written."""
+        place = 1 if self.path == ("regex", "replace") else 0
+        return self.texts[place] if self.path[0] == "regex" and place < len(self.texts) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +86,7 @@ class Tree:
         calls: every call.
         texts: every text that is written in it.
         data: every reference into `data`, as far as it is fixed, with its row.
+        mocks: rows where `with` replaces something else than a part of the input.
     """
 
     module: Module
@@ -82,6 +96,7 @@ class Tree:
     calls: list[Call] = field(default_factory=list)
     texts: set[str] = field(default_factory=set)
     data: dict[Path, int] = field(default_factory=dict)
+    mocks: list[int] = field(default_factory=list)
 
     @cached_property
     def functions(self) -> frozenset[Path]:
@@ -102,6 +117,7 @@ def trees_of(ast: str, modules: Mapping[str, Module]) -> list[Tree]:
     return [
         _tree(each["ast"], modules[each["source"]["file"]], each["source"]["contents"].encode())
         for each in json.loads(ast)
+        if each["source"]["file"] in modules
     ]
 
 
@@ -153,6 +169,9 @@ def _below(key: str, content: Any, tree: Tree) -> Iterator[Any]:
         if path[:1] == ("data",):
             tree.data.setdefault(path, content["span"]["line"])
         yield from _around(key, content)
+    elif key == "with_mods":
+        tree.mocks += [each["span"]["line"] for each in content if _fixed(each["refr"])[0][:1] != ("input",)]
+        yield [each["as"] for each in content]
     elif key == "Call":
         tree.calls.append(_call(content))
         yield content["params"]
@@ -177,9 +196,17 @@ def _call(content: Mapping[str, Any]) -> Call:
     while "Var" not in root and any(kind in root for kind in _REFERENCES):
         root = next(iter(root.values()))["refr"]
     span = next(iter(root.values()))["span"]
-    first: Mapping[str, Any] = next(iter(content["params"]), {})
-    written = next((first[kind]["value"] for kind in _TEXTS if kind in first), None)
-    return Call(path, span["line"], span["start"], span["end"], written)
+    name_end = next(iter(content["fcn"].values()))["span"]["end"]
+    texts = tuple(_written(node) for node in content["params"])
+    return Call(path, span["line"], span["start"], span["end"], name_end, texts)
+
+
+def _written(node: Mapping[str, Any]) -> str | None:
+    """Return the text that *node* is, None if it is something else."""
+    ((kind, content),) = node.items()
+    if kind == "RawString":
+        return str(content["value"])
+    return _unescaped(content["value"]) if kind == "String" else None
 
 
 def _fixed(node: Mapping[str, Any]) -> tuple[Path, bool]:
