@@ -13,6 +13,7 @@ from policy_files import BAD, GOOD, case_of, documents_of
 from runpin.cases import EnforcementPoint, Present
 from runpin.checking import check_in
 from runpin.clock import SystemClock
+from runpin.errors import CheckFailed
 from runpin.model import Finding, SnapshotId
 from runpin.policy.gatekeeper.matching import read_match
 from runpin.policy.gatekeeper.objects import objects_in
@@ -65,6 +66,22 @@ def test_a_child_judges_the_same(sandbox: Sandbox) -> None:
     assert [told_of(FILES, each) for each in (GOOD, BAD)] == [
         told_of(FILES, each, checked=check_in(sandbox)) for each in (GOOD, BAD)
     ]
+
+
+@pytest.mark.parametrize("body", ["count(numbers.range(1, 100000000)) > 0", "r(1)"])
+def test_a_template_that_hangs_or_crashes_is_named(sandbox: Sandbox, body: str) -> None:
+    """Processor time, memory and crashes end the check, which says by whose fault."""
+    change = f"size := input.review.object.spec.size\n          {body}"
+    files = changed("template.yaml", ("size := input.review.object.spec.size", change))
+    crash = "\n        r(x) { s }\n        s { r(1) }\n        violation["
+    files["policies/template.yaml"] = files["policies/template.yaml"].replace("\n        violation[", crash, 1)
+    try:
+        places = [str(each.origin) for each in told_of(files, checked=check_in(sandbox))]
+    except CheckFailed as failed:
+        places = [str(failed.where)]
+
+    assert places
+    assert all(place.startswith("policies/") for place in places)
 
 
 def test_several_objects_may_stand_in_one_file() -> None:
