@@ -1,7 +1,8 @@
 """
-The real Dagsters of a test session, and the rule that no real Airflow runs beside one.
+The real Dagsters of a test session, and the rule that a real Airflow runs only as long as somebody needs it.
 
 A module that needs an engine starts it by `dagster_engines`; it is gone when the module is over.
+Modules that need the session's Airflow come first; then it is gone, and takes no time from all others.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _AIRFLOW = pytest.StashKey["AirflowEngine"]()
 _STOPPED = pytest.StashKey[bool]()
+_NEEDING = pytest.StashKey[frozenset[Path]]()
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -67,9 +69,7 @@ class DagsterEngines:
             (folder / "definitions.py").write_text(target)
             target = folder / "definitions.py"
         self.stop()
-        if airflow := self.config.stash.get(_AIRFLOW, None):
-            airflow.stop()
-            self.config.stash[_STOPPED] = True
+        _stop_airflow(self.config)
         engine = DagsterEngine(folder, target, environment=environment, dagster_yaml=dagster_yaml, pace=pace)
         engine.start()
         self.running = engine
@@ -105,9 +105,36 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
     return found
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the modules that need the session's Airflow first."""
+    needing = frozenset(item.path for item in items if _needs_airflow(item))
+    config.stash[_NEEDING] = needing
+    items.sort(key=lambda item: item.path not in needing)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Bring the session's Airflow back for the next test that needs it; a Dagster has ended with its module."""
-    if item.config.stash.get(_STOPPED, False) and "airflow_engine" in getattr(item, "fixturenames", ()):
+    """Bring the session's Airflow back for a test that needs it; a Dagster has ended with its module."""
+    if item.config.stash.get(_STOPPED, False) and _needs_airflow(item):
         item.config.stash[_AIRFLOW].start()
         item.config.stash[_STOPPED] = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End the session's Airflow behind the modules that need it."""
+    yield
+    needing = item.config.stash[_NEEDING]
+    if nextitem is not None and item.path in needing and nextitem.path not in needing:
+        _stop_airflow(item.config)
+
+
+def _needs_airflow(item: pytest.Item) -> bool:
+    return "airflow_engine" in getattr(item, "fixturenames", ())
+
+
+def _stop_airflow(config: pytest.Config) -> None:
+    if airflow := config.stash.get(_AIRFLOW, None):
+        airflow.stop()
+        config.stash[_STOPPED] = True
