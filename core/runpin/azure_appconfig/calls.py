@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from random import uniform
-from threading import Event
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from runpin.errors import StoreCorrupt, StoreUnavailable
+from runpin.deadlines.racing import until_done
+from runpin.errors import StoreCorrupt
 
 if TYPE_CHECKING:
     from runpin.azure_appconfig.endpoint import Endpoint
@@ -26,7 +25,6 @@ A key-value takes 10 KB with its key, content type and attributes
 _CONTENT_TYPE = "application/json"
 _MOST_KEYS = 5  # https://learn.microsoft.com/azure/azure-app-configuration/rest-api-key-value#supported-filters
 _NO_LABEL = "\0"
-_ROUNDS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +146,7 @@ class Call:
         Raises:
             StoreUnavailable: there was always somebody faster.
         """
-        for _ in range(_ROUNDS):
-            done = step()
-            if done is not None:
-                return done
-            if self._endpoint.clock.monotonic() >= self._ends:
-                break
-            Event().wait(uniform(0, 0.02))  # noqa: S311 - spreads attempts, keeps no secret
-        where = self._endpoint.where
-        raise StoreUnavailable("others changed the same key all the time", where=where, fix="try again in a while")
+        return until_done(step, self._endpoint.clock, self._ends, self._endpoint.where, apart=0.02)
 
     def _overwrite(self, item: Item, text: str) -> None:
         self._lock(item.key, locked=False)

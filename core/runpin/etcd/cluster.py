@@ -15,6 +15,7 @@ from threading import Event
 from typing import Any, Self, TypeVar
 from weakref import WeakSet
 
+from runpin.deadlines.racing import until_done
 from runpin.deadlines.timing import Timer
 from runpin.errors import StoreUnavailable
 from runpin.etcd.address import Address, parse
@@ -27,7 +28,6 @@ T = TypeVar("T")
 
 # Their number ends the attempts even under a clock that stands still.
 _PAUSES = (0.02, 0.04, 0.08, 0.16, 0.32, *[0.5] * 30)
-_ROUNDS = 200
 _SHARES = (0.6, 0.3)
 """The part of a call that one attempt may take, with one endpoint and with several: time is left for the others."""
 
@@ -192,16 +192,7 @@ class Call:
         Raises:
             StoreUnavailable: there was always somebody faster.
         """
-        for _ in range(_ROUNDS):
-            done = step()
-            if done is not None:
-                return done
-            if self._cluster.clock.monotonic() >= self._ends:
-                break
-            Event().wait(uniform(0, 0.01))  # noqa: S311 - spreads attempts, keeps no secret
-        raise StoreUnavailable(
-            "others changed the same record all the time", where=self._cluster.where, fix="try again in a while"
-        )
+        return until_done(step, self._cluster.clock, self._ends, self._cluster.where, apart=0.01)
 
     def _attempt(self, work: Callable[[Endpoint], Answer]) -> Answer:
         return self._cluster.attempt(work, self._ends, self._patience)
