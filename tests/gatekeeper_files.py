@@ -74,6 +74,22 @@ V1 = f"""{HEADER}\
 """
 """One template in both dialects."""
 
+IN_CEL = f"""{HEADER}\
+      code:
+        - engine: K8sNativeValidation
+          source:
+            failurePolicy: Ignore
+            variables:
+              - name: size
+                expression: variables.anyObject.spec.size
+            validations:
+              - expression: variables.size <= variables.params.most && params.most > 0
+                messageExpression: string(int(variables.size)) + " is too large"
+              - expression: oldObject == null || object.metadata.name == oldObject.metadata.name
+                message: it has another name
+"""
+"""The same template in CEL."""
+
 CONSTRAINT = """\
 apiVersion: constraints.gatekeeper.sh/v1beta1
 kind: Limited

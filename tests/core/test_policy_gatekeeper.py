@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gatekeeper_files import CONSTRAINT, FILES, SUITE, V0, V1, sample, told_of
+from gatekeeper_files import CONSTRAINT, FILES, IN_CEL, SUITE, V0, V1, sample, told_of
 from policy_files import BAD, GOOD, case_of, documents_of
 from runpin.cases import EnforcementPoint, Present
 from runpin.checking import check_in
@@ -59,6 +59,36 @@ def test_a_constraint_judges_documents(template: str) -> None:
         found.severity,
     )
     assert ("payments/etl.json:2", "●●● is too large") == (str(found.origin), found.message)
+
+
+def test_a_template_in_cel_judges_documents() -> None:
+    """Templates in CEL see the object, the one before and the parameters; they fail closed, and at their line."""
+    files = {**FILES, "policies/template.yaml": IN_CEL}
+    broken = {**files, "policies/template.yaml": IN_CEL.replace("params.most > 0", "parms.most > 0")}
+    (found,) = told_of(files, BAD)
+    undecided, *_ = told_of(files, {"etl": {}})
+
+    assert told_of(files) == ()
+    assert ("etl", "policy/Limited/no-large-batches", "●●● is too large") == (found.document, found.rule, found.message)
+    assert "cannot decide" in undecided.message
+    assert "about etl: variables.size has no value" in undecided.message
+    assert "policies/template.yaml:26" == str(undecided.origin)
+    assert messages(told_of(broken))[0].startswith("policies/template.yaml:26 the expression cannot be compiled")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("failurePolicy: Ignore", "matchConditions: []"), "'matchConditions' is not a key"),
+        (("K8sNativeValidation", "Starlark"), "'Starlark' is no engine that is known here"),
+        (("            validations:", "            validation:"), "did you mean 'validations'"),
+    ],
+)
+def test_a_template_in_cel_that_says_something_else_is_refused(change: tuple[str, str], says: str) -> None:
+    """What is not read is not left out in silence."""
+    found = told_of({**FILES, "policies/template.yaml": IN_CEL.replace(*change)}, BAD)
+
+    assert any(says in each for each in messages(found)), found
 
 
 def test_a_child_judges_the_same(sandbox: Sandbox) -> None:

@@ -8,7 +8,7 @@ an expression and bounds its depth; time and memory are the sandbox's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -94,28 +94,47 @@ def compiled(file: PolicyFile) -> CelPolicy:
     Raises:
         Broken: an expression cannot be compiled, alone or in a group; or the library is missing.
     """
+    names = ("document",) if file.match.documents else ()
+    return _compiled(lambda: {**dict(_names()), **_any(names)}, file.variables, file.validations)
+
+
+def compiled_for(names: Sequence[str], variables: Sequence[Variable], validations: Sequence[Validation]) -> CelPolicy:
+    """
+    Return a policy whose expressions know *names* instead of those of the input, each of any type.
+
+    Raises:
+        Broken: as `compiled`.
+    """
+    return _compiled(lambda: _any(names), variables, validations)
+
+
+def _compiled(
+    names: Callable[[], dict[str, Any]], variables: Sequence[Variable], validations: Sequence[Validation]
+) -> CelPolicy:
     try:
-        compiler = _Compiler(by_document=bool(file.match.documents))
+        compiler = _Compiler(names())
     except ImportError as error:
         if error.name is None or error.name.partition(".")[0] != _LIBRARY:
             raise
         what = "policies in CEL need a library that is not installed: cel-expr-python"
         fix = "pip install 'runpin[cel]' where documents are checked"
-        raise Broken(what, file.validations[0].expression.line, fix, rule="library") from None
-    variables = tuple(map(compiler.variable, file.variables))
-    validations = tuple(map(compiler.validation, file.validations))
+        raise Broken(what, validations[0].expression.line, fix, rule="library") from None
+    made = tuple(map(compiler.variable, variables))
+    checks = tuple(map(compiler.validation, validations))
     if compiler.broken:
         raise ExceptionGroup("expressions", compiler.broken)
-    return CelPolicy(compiler.environment, variables, validations)
+    return CelPolicy(compiler.environment, made, checks)
+
+
+def _any(names: Sequence[str]) -> dict[str, Any]:
+    return dict.fromkeys(names, _types().DYN)
 
 
 class _Compiler:
     """Compiles the expressions of one policy, and collects what is wrong with them."""
 
-    def __init__(self, *, by_document: bool) -> None:
-        self._names = dict(_names())
-        if by_document:
-            self._names["document"] = _types().DYN
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        self._names = dict(names)
         self.environment = _environment(self._names)
         self.broken: list[Broken] = []
 

@@ -10,6 +10,7 @@ from runpin.cases import Enforcement, EnforcementMode, EnforcementPoint
 from runpin.parsing.nearest import advice
 from runpin.policy.gatekeeper.matching import Matching, read_match
 from runpin.policy.gatekeeper.reviews import Review, reviews_of
+from runpin.policy.verdicts import Undecided
 
 if TYPE_CHECKING:
     from runpin.policy.files import PolicyTable
@@ -53,7 +54,16 @@ class Constraint:
         """Yield what it forbids about each document."""
         for review in reviews_of(given):
             if self.concerns(review):
-                yield from (_placed(violation, review) for violation in self.about(review))
+                yield from self._named(review)
+
+    def _named(self, review: Review) -> Iterator[Violation]:
+        try:
+            yield from (_placed(violation, review) for violation in self.about(review))
+        except Undecided as undecided:
+            what = f"about {review.document}: {undecided.message}"
+            # Rules are the template's, wherever the constraint stands.
+            file = undecided.file or self.template.source.path
+            raise Undecided(what, undecided.line, file=file) from None
 
     def concerns(self, review: Review) -> bool:
         """Tell whether it is asked about *review*."""
@@ -67,7 +77,7 @@ class Constraint:
             Undecided: it cannot tell.
         """
         data = {"inventory": review.inventory} if self.template.inventory else None
-        return self.template.rego.violations({"review": review.content, "parameters": self.parameters}, data)
+        return self.template.forbidden.violations({"review": review.content, "parameters": self.parameters}, data)
 
 
 def read_constraint(made: Object, template: Template) -> tuple[Constraint, Enforcement]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from runpin.canonical import canonical
 from runpin.parsing.pointers import child, origin_of, pointer_to
 from runpin.policy.files import PolicyTable, expression_at
+from runpin.policy.gatekeeper.in_cel import Cel, read_cel
 from runpin.policy.rego import Module, Rego, compiled
 from runpin.policy.verdicts import Broken
 from runpin.validation.judging import judge
@@ -30,7 +31,7 @@ class Template:
     Attributes:
         kind: the kind of its constraints.
         source: where it stands.
-        rego: what is forbidden.
+        forbidden: what is forbidden, in either language.
         schema: the schema of the parameters, None if it says nothing.
         line_of_schema: where that stands.
         inventory: whether it looks at other objects.
@@ -38,7 +39,7 @@ class Template:
 
     kind: str
     source: Object = field(repr=False)
-    rego: Rego
+    forbidden: Rego | Cel
     schema: Mapping[str, Any] | None
     line_of_schema: int
     inventory: bool
@@ -86,11 +87,17 @@ def read_template(made: Object) -> Template:
     if made.table.table("metadata").needed("name") != kind.lower():
         what = "the name of a template is its kind in lower case"
         raise made.table.error("metadata", what, f"name it {kind.lower()[:80]}")
-    modules, v0 = _modules(_target(spec), made)
-    rego = compiled(modules, wanted=("violation",), v0=v0, given=GIVEN)
+    target = _target(spec)
+    codes = _codes(target)
+    if CEL in codes and REGO not in codes and "rego" not in target.value:
+        forbidden: Rego | Cel = read_cel(codes[CEL].table("source"), made.lines)
+        inventory = False
+    else:
+        modules, v0 = _modules(target, codes, made)
+        forbidden = compiled(modules, wanted=("violation",), v0=v0, given=GIVEN)
+        inventory = any("inventory" in module.text for module in modules)
     line = validation.origin("openAPIV3Schema").line
-    inventory = any("inventory" in module.text for module in modules)
-    return Template(kind, made, rego, _schema(validation), line, inventory)
+    return Template(kind, made, forbidden, _schema(validation), line, inventory)
 
 
 def _schema(table: PolicyTable) -> Mapping[str, Any] | None:
@@ -109,16 +116,18 @@ def _target(spec: PolicyTable) -> PolicyTable:
     return target
 
 
-def _modules(target: PolicyTable, made: Object) -> tuple[list[Module], bool]:
-    """Return the modules of a template, and whether they are in the dialect before version 1."""
+def _codes(target: PolicyTable) -> dict[str, PolicyTable]:
     codes = {code.needed("engine"): code for code in target.tables("code")}
     for engine, code in codes.items():
         code.only("engine", "source")
         if engine not in (REGO, CEL):
             raise code.error("engine", f"{engine[:80]!r} is no engine that is known here", f"write {REGO} or {CEL}")
+    return codes
+
+
+def _modules(target: PolicyTable, codes: Mapping[str, PolicyTable], made: Object) -> tuple[list[Module], bool]:
+    """Return the modules of a template, and whether they are in the dialect before version 1."""
     if REGO not in codes:
-        if "rego" not in target.value:
-            raise target.error("code", f"only templates in {REGO} are read, this one is in CEL", f"add code in {REGO}")
         return list(_with_libraries(target, made)), True
     source = codes[REGO].table("source")
     source.only("rego", "libs", "version")
