@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 LARGEST = 2 << 20
-"""Bytes that a hosted version may have, as AWS sets the quota unless one asks for more."""
+"""Bytes that a hosted version may have; the quota of a real account may be another."""
 
 BEGAN = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 UNDER_WAY = ("DEPLOYING", "BAKING")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from runpin.ancestry import Ancestry
     from runpin.auditing import Use
+    from runpin.aws_appconfig.endpoint import Endpoint as MirrorEndpoint
+    from runpin.aws_appconfig.mirror import Mirror
     from runpin.backends import Backend, Ledger, Store
     from runpin.checking import Check, Rules
     from runpin.database.engine import Database
@@ -66,6 +68,26 @@ class Runpin:
         url, ledger, text = (None if secret is None else secret.get_secret_value() for secret in secrets)
         upgrade = self.settings.store_upgrade
         return open_backend(str(url), self.clock, upgrade=upgrade, ledger=ledger, connection_string=text)
+
+    @cached_property
+    def mirroring(self) -> MirrorEndpoint:
+        """
+        Where channels are mirrored to.
+
+        Raises:
+            SettingsError: nowhere.
+        """
+        from runpin.backends import open_mirror
+
+        url = self.settings.mirror
+        return open_mirror(None if url is None else url.get_secret_value(), self.clock)
+
+    @property
+    def mirror(self) -> Mirror:
+        """What brings AWS AppConfig to where a channel stands."""
+        from runpin.aws_appconfig.mirror import Mirror
+
+        return Mirror(self.mirroring, self.store, self.backend.reactions)
 
     @property
     def database(self) -> Database:
@@ -301,6 +323,8 @@ class Runpin:
             self.watch.stop()
         if "sandbox" in self.__dict__:
             self.sandbox.close()
+        if "mirroring" in self.__dict__:
+            self.mirroring.close()
         if "backend" in self.__dict__:
             self.backend.close()
 

@@ -15,6 +15,7 @@ from runpin.ports import ChannelStore, History, PinLedger, Quarantine, RunSearch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runpin.aws_appconfig.endpoint import Endpoint as MirrorEndpoint
     from runpin.azure_appconfig.endpoint import Endpoint
     from runpin.database.engine import Database
     from runpin.etcd.cluster import Cluster
@@ -199,6 +200,10 @@ STORES_ONLY = frozenset({"azure-appconfig"})
 """The schemes of backends that cannot be a ledger: no transaction spans two of their keys, and reads may be old."""
 
 
+MIRRORS_ONLY = frozenset({"aws-appconfig"})
+"""The schemes that are no store: what lies there follows a store, and nobody pins by it."""
+
+
 def scheme_of(url: str) -> str:
     """Return the scheme that a store's URL begins with, in lower case; empty if it has none."""
     scheme, colon, _ = url.partition(":")
@@ -221,6 +226,9 @@ def open_backend(
     Raises:
         SettingsError: the URL cannot be used, or a library is missing.
     """
+    if {scheme_of(url), scheme_of(ledger or "")} & MIRRORS_ONLY:
+        fix = "set RUNPIN_MIRROR to its URL, and RUNPIN_STORE to what holds the channels"
+        raise SettingsError("AWS AppConfig is a mirror, neither store nor ledger", where="store", fix=fix)
     if scheme_of(url) not in STORES_ONLY:
         if ledger is not None:
             fix = "unset RUNPIN_LEDGER"
@@ -231,6 +239,21 @@ def open_backend(
         raise SettingsError("Azure App Configuration cannot hold pins", where="ledger", fix=fix)
     beside = _OPENERS.get(scheme_of(ledger), _sql)(ledger, clock, upgrade)
     return _azure(url, clock, connection_string, beside)
+
+
+def open_mirror(url: str | None, clock: Clock) -> MirrorEndpoint:
+    """
+    Return what *url* leads to, which is not contacted yet.
+
+    Raises:
+        SettingsError: there is no URL, or it cannot be used.
+    """
+    from runpin.aws_appconfig.endpoint import Endpoint as Service
+
+    if url is None:
+        fix = "set RUNPIN_MIRROR; docs/how-to/aws-appconfig.md says to what"
+        raise SettingsError("there is no mirror", where="mirror", fix=fix)
+    return Service.open(url, clock=clock)
 
 
 def ledger_of(backend: Backend) -> Backend:

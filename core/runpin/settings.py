@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     store_connection_string: SecretStr | None = Field(
         None, description="connection string of an Azure App Configuration store, if its URL says so"
     )
+    mirror: SecretStr | None = Field(
+        None, description="URL of AWS AppConfig, where `runpin mirror` deploys what channels name; none by default"
+    )
     store_upgrade: bool = Field(default=True, description="create and migrate the store's tables when needed")
     cache: Path | None = Field(None, description="folder of the local cache; `cache` in the home folder by default")
     repository: SecretStr | None = Field(

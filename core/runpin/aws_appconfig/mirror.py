@@ -106,10 +106,6 @@ class Mirror:
             state = self._looked(scope, name, ends)
         return self._recorded(state)
 
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._endpoint.close()
-
     def _looked(self, scope: Scope, name: str, ends: float) -> State:
         where = f"{self._endpoint.where}, profile {profile_of(scope, name)!r} of {scope}"
 

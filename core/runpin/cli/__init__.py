@@ -17,6 +17,7 @@ from runpin.cli.doctor import doctor
 from runpin.cli.edge import USAGE, Commands
 from runpin.cli.explaining import explain
 from runpin.cli.looking import history, pins, show
+from runpin.cli.mirroring import mirror
 from runpin.cli.moving import channel, quarantine, rollback
 from runpin.cli.releasing import publish
 from runpin.cli.starting import init
@@ -73,6 +74,7 @@ app.command(rich_help_panel=_RELEASE)(publish)
 app.command(rich_help_panel=_RELEASE)(rollback)
 app.add_typer(channel, name="channel", rich_help_panel=_RELEASE)
 app.add_typer(quarantine, name="quarantine", rich_help_panel=_RELEASE)
+app.add_typer(mirror, name="mirror", rich_help_panel=_RELEASE)
 app.command(rich_help_panel=_LOOK)(show)
 app.command(rich_help_panel=_LOOK)(diff)
 app.command(rich_help_panel=_LOOK)(history)

@@ -1,0 +1,127 @@
+"""The command line with its channels mirrored into AWS AppConfig, at a double."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from appconfig_double_server import KEY_ID, SECRET, Fault, Server, serving
+from appconfig_stage import GRADUAL, VARIABLES, Stage, client_of, furnish
+from command_line import ROOT, CommandLine, documented, shape
+from runpin.backends import open_backend
+from runpin.clock import SystemClock
+from runpin.errors import SettingsError
+
+APPCONFIG = "aws-appconfig://eu-west-1"
+PAGE = ROOT / "docs" / "how-to" / "aws-appconfig.md"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Serve an empty double."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def cli(tmp_path: Path, server: Server) -> CommandLine:
+    """Return a command line with a mirror at the double, and a first publication."""
+    cli = CommandLine(tmp_path, {"RUNPIN_MIRROR": server.url, "RUNPIN_ENVIRONMENT": "prod", **VARIABLES})
+    cli.start()
+    cli.batches(100)
+    cli.publish()
+    return cli
+
+
+def test_a_publication_and_a_rollback_are_mirrored(cli: CommandLine, server: Server) -> None:
+    """What AppConfig serves is what the channel names, verified; the answers are the documented ones."""
+    furnish(Stage(server))
+    first = cli.ok("mirror", "bring", "payments", "--json").json
+    good = cli.present()
+    cli.batches(200)
+    cli.publish()
+    behind = cli.run("mirror", "show", "payments")
+    cli.ok("mirror", "bring", "payments")
+    cli.ok("rollback", "payments", "--reason", "broken")
+    cli.ok("mirror", "bring", "payments")
+    live = cli.ok("mirror", "show", "payments", "--live", "--json").json
+
+    assert (1, "is behind: deployment 1 is for revision 1") == (behind.code, behind.out.splitlines()[0][-41:])
+    assert (good, good, "in step") == (live["served"], live["deployment"]["snapshot"], live["standing"])
+    assert shape(documented("mirror show")) == shape(live)
+    assert shape(documented("mirror bring")) == shape(first)
+
+
+def test_a_deployment_that_was_rolled_back_is_told(cli: CommandLine, server: Server) -> None:
+    """With exit code 1 while the channel stands there, and by whom it was."""
+    furnish(Stage(server), strategy=GRADUAL)
+    moving = cli.run("mirror", "bring", "payments")
+    server.double.alarm()
+    told = cli.run("mirror", "bring", "payments")
+
+    assert (0, 1) == (moving.code, told.code)
+    assert "is moving: deployment 1 is DEPLOYING, 20 %" in moving.out
+    assert "is taken back: deployment 1: ROLLED_BACK, ROLLBACK_COMPLETED by CLOUDWATCH_ALARM" in told.out
+
+
+def test_a_mirror_that_is_away_stops_nothing_else(cli: CommandLine, server: Server) -> None:
+    """Publishing and going back need the store alone, and no key is shown."""
+    furnish(Stage(server))
+    cli.ok("mirror", "bring", "payments")
+    server.faults = lambda _: Fault.BROKEN
+    cli.batches(200)
+    cli.publish()
+    cli.ok("rollback", "payments", "--reason", "broken")
+    answer = cli.run("mirror", "bring", "payments")
+    settings = cli.run("doctor", "--settings")
+
+    assert (5, "") == (answer.code, answer.out)
+    assert "AWS AppConfig does not answer" in answer.err
+    for secret in (KEY_ID, SECRET):
+        assert secret not in answer.err + settings.out + settings.err
+
+
+def test_the_page_makes_what_the_mirror_needs(cli: CommandLine, server: Server) -> None:
+    """Its commands are followed, with boto3 in the place of the program `aws`."""
+    control = client_of(server)
+    ids: dict[str, str] = {}
+    for command in re.findall(r"^\$ (?:\w+=\$\()?aws appconfig (create-.*)$", PAGE.read_text(), re.MULTILINE):
+        kind, *options = command.removesuffix(")").split(" --")
+        given = dict(option.split(" ", 1) for option in options if not option.startswith(("query", "output")))
+        answer = getattr(control, kind.replace("-", "_"))(**{_member(key): _value(given[key], ids) for key in given})
+        ids[kind.removeprefix("create-")] = answer["Id"]
+    state = cli.ok("mirror", "bring", "payments", "--json").json
+
+    assert {"application", "environment", "configuration-profile", "deployment-strategy"} == set(ids)
+    assert state["standing"] == "in step"
+
+
+def _member(option: str) -> str:
+    return "".join(part.capitalize() for part in option.split("-"))
+
+
+def _value(text: str, ids: dict[str, str]) -> str | int:
+    if text == '"$APPLICATION"':
+        return ids["application"]
+    return int(text) if text.isdigit() else text
+
+
+def test_without_a_mirror_there_is_an_error(tmp_path: Path) -> None:
+    """And no guess."""
+    cli = CommandLine(tmp_path, {"RUNPIN_ENVIRONMENT": "prod"})
+    cli.start()
+    cli.batches(100)
+    cli.publish()
+    answer = cli.run("mirror", "show", "payments")
+
+    assert (7, "error: there is no mirror") == (answer.code, answer.err.splitlines()[0])
+
+
+def test_the_mirror_is_neither_store_nor_ledger() -> None:
+    """It has no set-if-absent, and what it serves may be another's."""
+    for store, ledger in ((APPCONFIG, None), ("azure-appconfig://name.azconfig.io/runpin", APPCONFIG)):
+        with pytest.raises(SettingsError, match="neither store nor ledger"):
+            open_backend(store, SystemClock(), upgrade=True, ledger=ledger)
