@@ -23,7 +23,7 @@ LARGEST = 2 << 20
 """Bytes that a hosted version may have; the quota of a real account may be another."""
 
 BEGAN = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
-UNDER_WAY = ("DEPLOYING", "BAKING")
+UNDER_WAY = ("DEPLOYING", "BAKING", "ROLLING_BACK")
 
 
 class Refused(Exception):
@@ -73,11 +73,13 @@ class Double:
     Attributes:
         page: how many items a page of a list holds.
         polls_checked: whether a poll that comes too early is refused.
+        minutes_back: how long a deployment that is rolled back is still under way.
     """
 
     def __init__(self, *, page: int = 50) -> None:
         self.page = page
         self.polls_checked = True
+        self.minutes_back = 0.0
         self.lock = RLock()
         self._now = BEGAN
         self._numbers = count(1)
@@ -99,7 +101,7 @@ class Double:
         """Roll every deployment that is under way back, as an alarm would."""
         with self.lock:
             for deployment in self._all_deployments():
-                if self._state(deployment) in UNDER_WAY:
+                if self._state(deployment) in ("DEPLOYING", "BAKING"):
                     self._end(deployment, "ROLLED_BACK", "ROLLBACK_COMPLETED", "CLOUDWATCH_ALARM")
 
     def forget_sessions(self) -> None:
@@ -231,7 +233,7 @@ class Double:
 
     def _served(self, session: Session) -> dict[str, Any] | None:
         for each in reversed(session.environment.deployments):
-            if each["ConfigurationProfileId"] != session.profile or self._state(each) not in (*UNDER_WAY, "COMPLETE"):
+            if each["ConfigurationProfileId"] != session.profile or each["ended"] is not None:
                 continue
             place = int(sha256(session.reader.encode()).hexdigest(), 16) % 100
             if place < self._percentage(each):
@@ -244,7 +246,8 @@ class Double:
 
     def _state(self, deployment: Mapping[str, Any]) -> str:
         if deployment["ended"] is not None:
-            return str(deployment["ended"])
+            gone: timedelta = self._now - deployment["EventLog"][0]["OccurredAt"]
+            return "ROLLING_BACK" if gone < timedelta(minutes=self.minutes_back) else str(deployment["ended"])
         baked = deployment["DeploymentDurationInMinutes"] + deployment["FinalBakeTimeInMinutes"]
         if self._minutes(deployment) >= baked:
             return "COMPLETE"

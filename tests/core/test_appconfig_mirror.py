@@ -145,6 +145,23 @@ def test_a_deployment_that_the_channel_has_left_is_stopped(gradual: Stage, minut
     assert [(bad, "ROLLED_BACK"), (good, "DEPLOYING")] == gradual.deployed()
 
 
+def test_a_deployment_that_is_being_rolled_back_is_waited_for(gradual: Stage) -> None:
+    """Whether the mirror stopped it or an alarm did, it is under way until AppConfig has gone back."""
+    gradual.double.minutes_back = 1
+    gradual.published(1)
+    bring(gradual)
+    gradual.double.alarm()
+    taken = gradual.mirror.bring(SCOPE, "stable")
+    gradual.published(2)
+    waits = gradual.mirror.bring(SCOPE, "stable")
+    gradual.pass_time(minutes=2)
+
+    assert (Standing.MOVING, None) == (taken.standing, taken.recorded)
+    assert (Standing.BEHIND, 1) == (waits.standing, waits.seen.under_way)
+    assert bring(gradual) is Standing.MOVING
+    assert len(gradual.deployed()) == 2
+
+
 def test_another_channel_of_the_environment_is_waited_for(gradual: Stage) -> None:
     """AppConfig has one deployment under way in an environment, and another channel's is not ours to stop."""
     gradual.published(1)

@@ -91,6 +91,18 @@ def test_what_fails_once_is_carried_out_once(stage: Stage, fault: Fault, operati
 
 
 @pytest.mark.parametrize("operation", WRITES)
+def test_the_very_first_is_carried_out_once_too(server: Server, operation: str) -> None:
+    """There is no number yet that it could be conditional on, so a repeated attempt looks first."""
+    stage = Stage(server)
+    furnish(stage)
+    stage.published(1)
+    server.fail(Fault.LOST, operation=operation)
+
+    assert stage.mirror.bring(SCOPE, "stable").standing is Standing.IN_STEP
+    assert (1, 1) == (len(stage.labels()), len(stage.deployed()))
+
+
+@pytest.mark.parametrize("operation", WRITES)
 def test_a_process_that_dies_is_finished_by_the_next(stage: Stage, operation: str) -> None:
     """Nothing remembers it but AppConfig itself."""
     died: list[str] = []

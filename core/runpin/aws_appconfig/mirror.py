@@ -132,7 +132,8 @@ class Mirror:
 
         def work(clients: Clients) -> None:
             version = published(clients, state.place, label, content, self._endpoint.where)
-            if version is not None:
+            # A first deployment has no condition: only a look tells whether a lost attempt was carried out.
+            if version is not None and (state.seen.latest or not look(clients, state.place).latest):
                 start(clients, state.place, version, state.channel, state.seen.latest)
 
         self._endpoint.attempt(work, ends)
