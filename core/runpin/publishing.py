@@ -15,7 +15,7 @@ from runpin.canonical import snapshot_of
 from runpin.cases import EnforcementPoint
 from runpin.checking import Circumstances
 from runpin.checking import check as check_here
-from runpin.errors import HistoryRewritten, SnapshotQuarantined, StoreCorrupt
+from runpin.errors import HistoryRewritten, SnapshotQuarantined, StoreCorrupt, UnknownSnapshot
 from runpin.failpoints import failpoint
 from runpin.living import Live
 from runpin.model import STABLE, Channel, Commit, Document, Scope, Snapshot, SnapshotId
@@ -24,7 +24,9 @@ from runpin.ports import ChannelStore, History, SnapshotStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from runpin.cases import Present
     from runpin.checking import Check
+    from runpin.errors import RunpinError
     from runpin.living import Lately
     from runpin.model import Digest, Finding
     from runpin.ports import Source
@@ -115,17 +117,22 @@ def plan(  # noqa: PLR0913 - by keyword, one thing each
     Raises:
         InvalidConfig: including ValidationFailed, with every finding.
         HistoryRewritten: *commit* does not descend from the commit that was published last.
+        StoreCorrupt: the store lost what the channel holds, and *commit* says something else than that.
         NotFound, SourceError, StoreError
     """
     # What the gates see is what the channel is moved from.
     live = Live(store, channel, lately)
-    circumstances = Circumstances(EnforcementPoint.PUBLISH, channel, strategy, live)
+    lost: dict[Scope, RunpinError] = {}
+    circumstances = Circumstances(EnforcementPoint.PUBLISH, channel, strategy, _unless_lost(live, lost))
     checked = check(source, commit, [environment], applications=applications, circumstances=circumstances)[environment]
     scopes = checked.must_pass()
     if not accept_rewrite:
         for scope in scopes:
             _must_descend(source, commit, scope, store)
-    plans = tuple(_plan_scope(scope, documents, store, live) for scope, documents in scopes.items())
+    plans = tuple(
+        _plan_scope(scope, documents, store, live.channel(scope), lost.get(scope))
+        for scope, documents in scopes.items()
+    )
     return Plan(commit, environment, channel, plans, checked.findings)
 
 
@@ -165,12 +172,12 @@ def publish(
     return tuple(done)
 
 
-def _plan_scope(scope: Scope, documents: Sequence[Document], store: Publishable, live: Live) -> ScopePlan:
+def _plan_scope(
+    scope: Scope, documents: Sequence[Document], store: Publishable, present: Channel | None, lost: RunpinError | None
+) -> ScopePlan:
     named = {document.name: document for document in documents}
     snapshot = snapshot_of(scope, {name: document.digest for name, document in named.items()})
-    present = live.channel(scope)
-    before: Mapping[str, Digest] = store.find(present.snapshot).documents if present else {}
-    after = snapshot.documents
+    before, after = _before(present, snapshot, store, lost), snapshot.documents
     return ScopePlan(
         scope=scope,
         snapshot=snapshot,
@@ -180,6 +187,37 @@ def _plan_scope(scope: Scope, documents: Sequence[Document], store: Publishable,
         changed=tuple(sorted(name for name in after.keys() & before.keys() if after[name] != before[name])),
         removed=tuple(sorted(before.keys() - after.keys())),
     )
+
+
+def _unless_lost(live: Live, lost: dict[Scope, RunpinError]) -> Callable[[Scope], Present | None]:
+    """Return a look at *live* that writes down in *lost* of which scopes the store lost what the channel holds."""
+
+    def look(scope: Scope) -> Present | None:
+        try:
+            return live(scope)
+        except (UnknownSnapshot, StoreCorrupt) as error:
+            # Publishing the same content again mends it, so that must not stop here; anything else will, see `_before`.
+            lost[scope] = error
+            return None
+
+    return look
+
+
+def _before(
+    present: Channel | None, snapshot: Snapshot, store: Publishable, lost: RunpinError | None
+) -> Mapping[str, Digest]:
+    """Return the documents of what is live, which the store need not have if it is *snapshot* itself."""
+    if present is None:
+        return {}
+    if present.digest == snapshot.digest:
+        return snapshot.documents
+    if lost is None:
+        return store.find(present.snapshot).documents
+    raise StoreCorrupt(
+        f"the store lost {present.snapshot}, or holds it damaged, so that no change can be compared with it",
+        where=lost.where,
+        fix="publish the commit that it came from again, which stores it anew, or leave it with `runpin rollback`",
+    ) from lost
 
 
 def _must_descend(source: Source, commit: Commit, scope: Scope, store: Publishable) -> None:

@@ -206,6 +206,29 @@ def test_what_is_barred_in_one_application_does_not_hold_up_another(cli: Command
     assert "Another" in cli.ok("show", "reports", "-e", "prod").out
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM runpin_object WHERE digest IN (SELECT digest FROM runpin_snapshot)",
+        "UPDATE runpin_object SET body = x'7b7d' WHERE digest IN (SELECT digest FROM runpin_snapshot)",
+    ],
+)
+def test_a_live_snapshot_that_was_lost_is_mended_by_its_own_commit(cli: CommandLine, harm: str) -> None:
+    """Another commit has nothing to be compared with, and is told what mends it."""
+    cli.publish()
+    with closing(sqlite3.connect(cli.home / "runpin.db", isolation_level=None)) as connection:
+        connection.execute(harm)
+    then = cli.git("rev-parse", "HEAD").strip()
+    cli.batches(2000)
+    refused = cli.run("publish", "-e", "prod", "-r", cli.config, "--json")
+    mended = cli.publish("--ref", then)
+
+    assert (5, "StoreCorrupt") == (refused.code, refused.error["kind"])
+    assert "publish the commit that it came from again" in refused.error["fix"]
+    assert not mended["moves"]
+    assert cli.publish()["moves"]
+
+
 def test_a_damaged_database_is_told(cli: CommandLine) -> None:
     """Code 5, and no traceback."""
     cli.publish()
