@@ -4,7 +4,8 @@ A protocol double of AWS AppConfig: what AWS publishes about it, over versions a
 It is not the service. It keeps locking tokens, one deployment under way for each environment, growth, baking and
 rollback on a clock of its own, tokens that are good once, poll intervals and sizes. Validators, extensions, alarms,
 feature flags and experiments are left out; how readers are split while a deployment grows is a guess.
-`appconfig_double_server.py` puts it on a port of the loopback interface, by the service models that ship with botocore.
+`appconfig_double_server.py` checks signatures and puts it on a port of the loopback interface, by the service models
+that ship with botocore.
 """
 
 from __future__ import annotations

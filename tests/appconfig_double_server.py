@@ -22,15 +22,13 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from appconfig_double import Double, Refused
+from appconfig_signatures import Signer
 
 KEY_ID = "AKIDOFTHEDOUBLE"
 SECRET = "canary-of-the-secret-access-key"  # noqa: S105 - lets in at the double only
 REGION = "eu-west-1"
 
-_SIGNED = re.compile(
-    rf"AWS4-HMAC-SHA256 Credential={KEY_ID}/\d{{8}}/{REGION}/appconfig/aws4_request, "
-    r"SignedHeaders=[a-z0-9;-]*host[a-z0-9;-]*, Signature=[0-9a-f]{64}"
-)
+_SIGNER = Signer(KEY_ID, SECRET, REGION, "appconfig")
 _DRIP = 0.05
 
 
@@ -144,6 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     server_of_double: Server
+    is_authentic = False
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -159,6 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(Refused(404, "UnknownOperationException"))
         server.asked.append(route.operation.name)
         fault = server.faults(route.operation.name)
+        self.is_authentic = _SIGNER.has_signed(
+            self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body
+        )
         asked = _members(route.operation, named.groupdict(), parse_qs(target.query), self.headers, body)
         if fault is None:
             return self._carry_out(route.operation, asked)
@@ -173,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(refused)
 
     def _result(self, operation: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
-        if not _SIGNED.fullmatch(self.headers.get("Authorization", "")) or not self.headers.get("X-Amz-Date"):
+        if not self.is_authentic:
             raise Refused(403, "UnrecognizedClientException")
         from botocore import xform_name  # type: ignore[import-untyped] # it ships no types
 

@@ -121,9 +121,10 @@ def test_a_process_that_dies_is_finished_by_the_next(stage: Stage, operation: st
     assert (2, 2) == (len(stage.labels()), len(stage.deployed()))
 
 
-def test_a_stranger_is_told_what_to_look_at(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_a_stranger_is_told_what_to_look_at(stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """And neither of the keys is shown."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDOFASTRANGER")
+    monkeypatch.setenv(name, "AKIDOFASTRANGER")
     with pytest.raises(StoreUnavailable, match="does not let this identity in") as caught:
         stage.another_mirror().look(SCOPE, "stable")
 
