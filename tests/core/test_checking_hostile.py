@@ -91,17 +91,23 @@ def replaced(path: Sequence[Any], value: Any) -> Callable[[Any, list[bytes]], An
         replaced(["documents", 0, 1], {}),
         replaced(["documents", 0, 1, "files"], []),
         replaced(["documents", 0, 1, "lines"], [["", 0, "x"]]),
+        replaced(["documents", 0, 0], "../../etl"),
+        replaced(["documents", 0, 1, "lines"], [["", 0, float("inf")]]),
         replaced(["environments"], {}),
         replaced(["environments"], []),
         replaced(["environments", "dev"], None),
         replaced(["environments", "dev", "scopes"], [["payments", None, [99]]]),
         replaced(["environments", "dev", "scopes"], [["Payments!", None, [0]]]),
         replaced(["environments", "dev", "scopes"], [[7, 7, 7]]),
+        replaced(["environments", "dev", "scopes"], [["reports", None, [0]]]),
+        replaced(["environments", "dev", "scopes"], [["payments", None, [0]], ["payments", None, []]]),
         replaced(["environments", "dev", "findings"], [["etl"]]),
         replaced(["environments", "dev", "findings"], [[1, 2, 3, 4, None, "error", None]]),
+        replaced(["environments", "dev", "findings"], [["etl", "", "rule", "message", None, "fatal", None]]),
         replaced(["environments", "dev", "problems"], [7]),
         lambda answer, bodies: (answer, bodies[1:]),
         lambda answer, bodies: (answer, [b"{", *bodies[1:]]),
+        lambda answer, bodies: (answer, [b"[1]", *bodies[1:]]),
         lambda answer, bodies: (answer, [b"\xff", *bodies[1:]]),
         lambda answer, bodies: (answer, [b"[" * 100_000, *bodies[1:]]),
         lambda answer, bodies: (answer, [b'{"a":' * 900 + b"1" + b"}" * 900, *bodies[1:]]),
@@ -111,7 +117,7 @@ def test_a_report_that_is_none_is_a_refusal(sandbox: Sandbox, change: Callable[[
     """Whatever a child that was taken over sends as its report, there is a typed answer."""
     checked = check_in(Interposed(sandbox, change=change))
     with pytest.raises(CheckFailed, match="report cannot be read"):
-        checked(repository({"payments/etl.json": {"a": 1}}), COMMIT, ["dev"])
+        checked(repository({"payments/etl.json": {"a": 1}}), COMMIT, ["dev"], applications=["payments"])
 
 
 @pytest.mark.parametrize("kind", ["ValidationFailed", "StoreUnavailable", "Nonsense"])

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runpin.canonical import freeze, thaw
+from runpin.cases import SEVERITIES
 from runpin.checking.checked import Checked
 from runpin.checking.declaring import Declares
 from runpin.errors import CheckFailed, InvalidConfig, NotFound, ValidationFailed, rebuilt
@@ -14,7 +15,7 @@ from runpin.model import Document, Finding, Origin, Scope, check_name, digest_of
 if TYPE_CHECKING:
     from runpin.checking.held import Held
 
-_TWISTED = (ValueError, TypeError, LookupError, AttributeError, RecursionError, NotFound)
+_TWISTED = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, NotFound)
 """What reading raises: a child that hostile bytes have taken over says what it likes."""
 
 
@@ -55,7 +56,9 @@ def _read_verdict(content: Mapping[str, Any]) -> tuple[tuple[Finding, ...], tupl
     return tuple(map(_read_finding, content["findings"])), tuple(map(_read_problem, content["problems"]))
 
 
-def read_report(answer: Any, bodies: Sequence[bytes], environments: Collection[str] = ()) -> dict[str, Checked]:
+def read_report(
+    answer: Any, bodies: Sequence[bytes], environments: Collection[str] = (), applications: Collection[str] = ()
+) -> dict[str, Checked]:
     """
     Return what `write_report` wrote; digests are taken here, of the bytes that came.
 
@@ -63,13 +66,14 @@ def read_report(answer: Any, bodies: Sequence[bytes], environments: Collection[s
         answer: the JSON value.
         bodies: the bodies.
         environments: which ones it has to be about, if that is known.
+        applications: which ones it may be about, if that is known.
 
     Raises:
         CheckFailed: it cannot be read, or is about something else.
     """
     try:
         documents = [
-            Document(_text(name), freeze(thaw(body)), body, digest_of(body), _read_origins(origins))
+            _read_document(name, origins, body)
             for (name, origins), body in zip(answer["documents"], bodies, strict=True)
         ]
         report: dict[str, Checked] | None = {
@@ -78,6 +82,8 @@ def read_report(answer: Any, bodies: Sequence[bytes], environments: Collection[s
     except _TWISTED:
         report = None
     if report is None or (environments and report.keys() != set(environments)):
+        raise _unreadable()
+    if applications and any(scope.application not in applications for each in report.values() for scope in each.scopes):
         raise _unreadable()
     return report
 
@@ -124,13 +130,21 @@ def _unreadable() -> CheckFailed:
 
 
 def _read_checked(environment: str, content: Mapping[str, Any], documents: Sequence[Document]) -> Checked:
-    return Checked(
-        {
-            Scope(application, environment, tenant): tuple(documents[number] for number in numbers)
-            for application, tenant, numbers in content["scopes"]
-        },
-        *_read_verdict(content),
-    )
+    scopes = {
+        Scope(application, environment, tenant): tuple(documents[number] for number in numbers)
+        for application, tenant, numbers in content["scopes"]
+    }
+    if len(scopes) != len(content["scopes"]):
+        # Of two answers about one scope, only one would have been judged.
+        raise ValueError
+    return Checked(scopes, *_read_verdict(content))
+
+
+def _read_document(name: str, origins: Mapping[str, Any], body: bytes) -> Document:
+    value = freeze(thaw(body))
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return Document(check_name("document", name), value, body, digest_of(body), _read_origins(origins))
 
 
 def _write_origins(origins: Mapping[str, Origin]) -> dict[str, list[Any]]:
@@ -157,7 +171,10 @@ def _read_finding(content: Sequence[Any]) -> Finding:
     *texts, origin, severity, fix = content
     document, pointer, rule, message = map(_text, texts)
     place = None if origin is None else Origin(_text(origin[0]), int(origin[1]))
-    return Finding(document, pointer, rule, message, place, _text(severity), None if fix is None else _text(fix))
+    if severity not in SEVERITIES:
+        # One that nobody knows would deny nothing.
+        raise ValueError
+    return Finding(document, pointer, rule, message, place, severity, None if fix is None else _text(fix))
 
 
 def _text(value: Any) -> str:

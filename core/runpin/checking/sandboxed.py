@@ -35,18 +35,18 @@ def check_in(sandbox: Sandbox) -> Check:
         judge: bool = True,
         circumstances: Circumstances = AT_COMMIT,
     ) -> Mapping[str, Checked]:
-        paths, chosen = frozenset(source.paths(commit)), list(environments)
+        paths, chosen, asked = frozenset(source.paths(commit)), list(environments), list(applications)
         given = {
             "commit": write_commit(commit),
             "environments": chosen,
-            "applications": list(applications),
+            "applications": asked,
             "paths": sorted(paths),
             "judge": judge,
             "circumstances": write_circumstances(circumstances),
         }
         desk = ParentDesk(source, commit, paths, circumstances)
         answer, bodies = sandbox.call(JOB, given, serve=desk.serve)
-        return read_report(answer, bodies, chosen)
+        return read_report(answer, bodies, chosen, asked)
 
     return sandboxed
 
