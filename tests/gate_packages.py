@@ -71,8 +71,35 @@ class CrashingGate:
 class AnsweringGate:
     def judge(self, case):
         return ["yes"]
+
+
+class SevereGate:
+    def judge(self, case):
+        return [Finding("etl", "", "acme/severe", "no", severity="fatal")]
+
+
+class WordlessGate:
+    def judge(self, case):
+        return [Finding("etl", None, "acme/wordless", {"x": 1})]
+
+
+class ClearingGate:
+    def judge(self, case):
+        case.documents.clear()
+        return []
 '''
-GATES = ("naming", "raising", "printing", "hanging", "spinning", "crashing", "answering")
+GATES = (
+    "naming",
+    "raising",
+    "printing",
+    "hanging",
+    "spinning",
+    "crashing",
+    "answering",
+    "severe",
+    "wordless",
+    "clearing",
+)
 
 
 def install(folder: Path, name: str = "acme-gates", gates: Iterable[str] = GATES, module: str = "acme_gates") -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from runpin.model import STABLE, Commit, Document, Finding, Scope, SnapshotId
@@ -82,11 +83,16 @@ class Present:
     pinned: int | None = None
     since: datetime | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "documents", MappingProxyType(self.documents))
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """
     One Snapshot to judge, with everything that a gate may look at.
+
+    No gate can take anything out of it that the gates after it have to see.
 
     Attributes:
         scope: what it is for.
@@ -106,3 +112,6 @@ class Case:
     channel: str = STABLE
     present: Present | None = None
     strategy: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "documents", MappingProxyType(self.documents))

@@ -108,7 +108,7 @@ class Impatient(GateContract):
 )
 def test_each_promise_is_tested(test: str, gate: Bad) -> None:
     """A seeded fault is caught by the test that is there for it."""
-    with pytest.raises((AssertionError, TypeError, KeyError)):
+    with pytest.raises((AssertionError, AttributeError, TypeError, KeyError)):
         getattr(Impatient(), test)(gate, ())
 
 

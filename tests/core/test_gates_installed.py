@@ -96,10 +96,21 @@ def test_a_gate_that_does_not_come_back_ends_the_check(sandbox: Sandbox, gate: s
     assert () == judged(sandbox, "").findings
 
 
-def test_an_answer_that_is_none_ends_the_check(sandbox: Sandbox) -> None:
-    """What cannot be understood is no pass."""
-    with pytest.raises(CheckFailed):
-        judged(sandbox, 'answering = "deny"')
+@pytest.mark.parametrize("gate", ["answering", "severe", "wordless"])
+def test_an_answer_that_is_none_denies(sandbox: Sandbox, gate: str) -> None:
+    """What cannot be understood is no pass, and the gate that said it is named."""
+    found = judged(sandbox, f'{gate} = "deny"').findings
+
+    assert [("error", f"gate/{gate}", Origin("runpin.toml", 7))] * 2 == [
+        (each.severity, each.rule, each.origin) for each in found
+    ]
+
+
+def test_a_gate_takes_nothing_from_those_after_it(sandbox: Sandbox) -> None:
+    """One that empties what it was given fails, and the next one still sees all of it."""
+    found = judged(sandbox, 'clearing = "warn"\nnaming = { prefix = "pay-" }').findings
+
+    assert {("warning", "gate/clearing"), ("error", "acme/naming")} == {(each.severity, each.rule) for each in found}
 
 
 @pytest.mark.parametrize(

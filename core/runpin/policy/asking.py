@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from runpin.cases import EnforcementMode
-from runpin.model import Finding
+from runpin.cases import SEVERITIES, EnforcementMode
+from runpin.model import Finding, Origin
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from runpin.cases import Case
     from runpin.policy.arming import Armed
 
@@ -33,7 +35,7 @@ def ask(gates: Iterable[Armed], case: Case, looking_at: Callable[[str], None] = 
 
 def _heard(armed: Armed, case: Case) -> tuple[Finding, ...]:
     try:
-        return tuple(armed.gate.judge(case))
+        return tuple(map(_proper, armed.gate.judge(case)))
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - gates are other people's code, and their messages may hold values
@@ -47,3 +49,13 @@ def _heard(armed: Armed, case: Case) -> tuple[Finding, ...]:
                 fix="see what it does not expect in the documents, or switch it off in the manifest",
             ),
         )
+
+
+def _proper(finding: Any) -> Finding:
+    """Return what a gate calls a finding, if it is one that can be told."""
+    if not isinstance(finding, Finding) or finding.severity not in SEVERITIES:
+        raise TypeError
+    texts = (finding.document, finding.pointer, finding.rule, finding.message, finding.fix or "")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(finding.origin, Origin | None):
+        raise TypeError
+    return finding
