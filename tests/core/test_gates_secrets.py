@@ -187,11 +187,13 @@ def test_hostile_texts_take_no_long(run: str) -> None:
         *("token", "accessToken", "api_token", "api_key", "apiKey", "APIKey", "api-keys", "apikey", "x-api-key"),
         *("private_key", "privateKey", "privateKeyBase64", "secret_access_key", "signing_key", "sharedAccessKey"),
         *("connection_string", "ConnectionString", "sql_conn_str", "encryption_key"),
+        *("api__key", "APP__API__KEY", "access--key", "shared  key", "private\tkey"),
     ],
 )
 def test_keys_of_secrets_are_known(key: str) -> None:
-    """Whole words in any case, with what may follow them."""
+    """Whole words in any case, with whatever is between them and what may follow."""
     assert names_a_secret(key)
+    assert 1 == len(ReferencesGate().judge(case_of({"etl": {"above": {key: "hunter2"}}})))
 
 
 @pytest.mark.parametrize(

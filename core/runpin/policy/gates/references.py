@@ -51,7 +51,7 @@ _MARKS = frozenset(
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 # One look over the whole document tells whether a closer one is worth while.
 _HINT = (
-    r'(?i)"[^"]*(?:passw|passphrase|pwd|secret|token|conn|(?:api|private|access|shared|signing|encryption).?keys?)'
+    r'(?i)"[^"]*(?:passw|passphrase|pwd|secret|token|conn|(?:api|private|access|shared|signing|encryption)[^"]*keys?)'
     r'[^"]*":'
 )
 
