@@ -112,10 +112,16 @@ class Live:
         self._channel = channel
         self._lately = lately
         self._channels: dict[Scope, Channel | None] = {}
+        self._found: dict[Scope, Present | None] = {}
         self._documents = documents_in(store)
 
     def __call__(self, scope: Scope) -> Present | None:
         """Return what the channel holds for *scope*."""
+        if scope not in self._found:
+            self._found[scope] = self._find(scope)
+        return self._found[scope]
+
+    def _find(self, scope: Scope) -> Present | None:
         channel = self.channel(scope)
         if channel is None:
             return None

@@ -16,6 +16,7 @@ from config_files import COMMIT, MANIFEST, Answer, FilesSource, Interposed, repo
 from runpin.canonical import document_from
 from runpin.cases import EnforcementPoint, Present
 from runpin.checking import Check, Checked, Circumstances, check, check_in
+from runpin.checking.circumstances import AT_COMMIT
 from runpin.clock import SystemClock
 from runpin.errors import (
     ManifestError,
@@ -253,6 +254,19 @@ def test_gates_see_what_is_live(sandbox: Sandbox) -> None:
 
     assert ["payments.prod", "payments.prod.acme"] == [str(scope) for scope in asked]
     assert [("gate/empty", "/tables")] == [(each.rule, each.pointer) for each in found.findings]
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_thousand_tenants_are_no_crowd(sandbox: Sandbox, *, looks: bool) -> None:
+    """Each is asked for once where something may be live, and nobody is asked where nothing can be."""
+    asked: list[str | None] = []
+    tenants = [f"t{number}" for number in range(1000)]
+    files = repository({"runpin.toml": MANIFEST.replace('["acme"]', str(tenants)), "payments/etl.json": {"a": 1}})
+    look = Circumstances(EnforcementPoint.PUBLISH, look=lambda scope: asked.append(scope.tenant))
+    found = check_in(sandbox)(files, COMMIT, circumstances=look if looks else AT_COMMIT)
+
+    assert [1001, 1001] == [len(checked.must_pass()) for checked in found.values()]
+    assert asked == [None, *tenants] * 2 * looks
 
 
 def test_what_was_checked_can_be_asked(sandbox: Sandbox) -> None:

@@ -35,6 +35,11 @@ class Circumstances:
     strategy: Mapping[str, Any] | None = None
     look: Callable[[Scope], Present | None] = field(default=_nothing, repr=False)
 
+    @property
+    def looks(self) -> bool:
+        """Whether there is anything to ask what is live."""
+        return self.look is not _nothing
+
     def case(self, scope: Scope, documents: Mapping[str, Document], commit: Commit) -> Case:
         """Return what gates judge: these documents, under these circumstances."""
         return Case(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +22,21 @@ def write_circumstances(circumstances: Circumstances) -> Mapping[str, Any]:
     strategy = None if circumstances.strategy is None else dict(circumstances.strategy)
     said = {"point": circumstances.point.value, "channel": circumstances.channel, "strategy": strategy}
     # The child has no search path to find it on.
-    return {**said, "opa": opa_here()}
+    return {**said, "looks": circumstances.looks, "opa": opa_here()}
 
 
 def read_circumstances(desk: Desk, content: Mapping[str, Any]) -> Circumstances:
     """Return what `write_circumstances` wrote; the parent at the *desk* is asked what is live."""
     use_opa(content["opa"])
+    said = Circumstances(EnforcementPoint(content["point"]), content["channel"], content["strategy"])
+    if not content["looks"]:
+        return said
 
     def look(scope: Scope) -> Present | None:
         answer, bodies = desk.ask({"live": [scope.application, scope.environment, scope.tenant]})
         return _read_present(answer, bodies)
 
-    return Circumstances(EnforcementPoint(content["point"]), content["channel"], content["strategy"], look)
+    return replace(said, look=look)
 
 
 def write_present(present: Present | None) -> tuple[Any, Sequence[bytes]]:

@@ -28,7 +28,8 @@ class Limits:
         whole: seconds on the clock for all steps together; what the parent does meanwhile does not count.
         memory: bytes of address space.
         answer: bytes of all that the child sends back.
-        questions: how often the child may ask the parent for something.
+        questions: how often the child may ask the parent for something. It asks once what is live in each scope, which
+            are as many as there are applications times tenants.
         file: bytes of a file that it may write.
     """
 
@@ -38,7 +39,7 @@ class Limits:
     whole: float = 600.0
     memory: int = 2048 * _MIB
     answer: int = 128 * _MIB
-    questions: int = 1000
+    questions: int = 10_000
     file: int = 8 * _MIB
 
     def as_json(self) -> Mapping[str, float]:
