@@ -14,6 +14,7 @@ from runpin.model import SnapshotId
 from runpin.ports import ChannelStore, SnapshotStore
 
 if TYPE_CHECKING:
+    from runpin.errors import RunpinError
     from runpin.model import Channel, Digest, Document, Scope, Snapshot
 
 Lately = Callable[["SnapshotId"], tuple[int, datetime]]
@@ -68,6 +69,15 @@ class Documents:
         except (UnknownSnapshot, StoreCorrupt):
             # Publishing is how a store that lost an object is mended, so it must not stop at this.
             return None
+
+
+def nothing_to_compare(snapshot: SnapshotId, lost: RunpinError) -> StoreCorrupt:
+    """Return what to tell whoever wants to replace *snapshot*, which is live, and which the store *lost*."""
+    return StoreCorrupt(
+        f"the store lost {snapshot}, or holds it damaged, so that no change can be compared with it",
+        where=lost.where,
+        fix="publish the commit that it came from again, which stores it anew, or leave it with `runpin rollback`",
+    )
 
 
 def documents_in(store: SnapshotStore) -> Documents:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from runpin.cases import EnforcementPoint
 from runpin.checking import Circumstances
-from runpin.errors import Conflict, RevisionConflict, UnknownSnapshot
-from runpin.living import Live, Readable, documents_in
+from runpin.errors import Conflict, RevisionConflict, StoreCorrupt, UnknownSnapshot
+from runpin.living import Live, Readable, documents_in, nothing_to_compare
 
 if TYPE_CHECKING:
     from runpin.checking import Rules
@@ -69,11 +69,15 @@ def promote(asked: Promotion, store: Readable, rules: Rules, lately: Lately | No
         InvalidConfig: the repository cannot be used at this commit, or the check failed.
         RevisionConflict: the channel is not at the expected revision.
         SnapshotQuarantined: the Snapshot is barred.
+        StoreCorrupt: the store lost what the channel holds, so that there is nothing to compare with.
         UnknownSnapshot, SourceError, StoreError
     """
     live = Live(store, asked.channel, lately)
     snapshot = _of_its_scope(store.find(asked.snapshot), asked)
-    _must_stand(live.channel(asked.scope), asked)
+    present = live.channel(asked.scope)
+    _must_stand(present, asked)
+    if present is not None:
+        _must_be_there(present, live)
     held = documents_in(store).hold(snapshot, asked.channel)
     (checked,) = rules.judge([held], Circumstances(EnforcementPoint.PROMOTE, asked.channel, look=live))
     checked.must_pass(fix="nothing was moved: publish a commit that the rules of today accept, and move to that")
@@ -122,3 +126,10 @@ def _must_stand(present: Channel | None, asked: Promotion) -> None:
             where=f"{present.snapshot}, revision {present.revision}" if present else "there is no such channel",
             fix="look at `runpin channel show`, and ask again if the move is still needed",
         )
+
+
+def _must_be_there(present: Channel, live: Live) -> None:
+    try:
+        live(present.scope)
+    except (UnknownSnapshot, StoreCorrupt) as error:
+        raise nothing_to_compare(present.snapshot, error) from error

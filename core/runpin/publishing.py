@@ -17,7 +17,7 @@ from runpin.checking import Circumstances
 from runpin.checking import check as check_here
 from runpin.errors import HistoryRewritten, SnapshotQuarantined, StoreCorrupt, UnknownSnapshot
 from runpin.failpoints import failpoint
-from runpin.living import Live
+from runpin.living import Live, nothing_to_compare
 from runpin.model import STABLE, Channel, Commit, Document, Scope, Snapshot, SnapshotId
 from runpin.ports import ChannelStore, History, SnapshotStore
 
@@ -213,11 +213,7 @@ def _before(
         return snapshot.documents
     if lost is None:
         return store.find(present.snapshot).documents
-    raise StoreCorrupt(
-        f"the store lost {present.snapshot}, or holds it damaged, so that no change can be compared with it",
-        where=lost.where,
-        fix="publish the commit that it came from again, which stores it anew, or leave it with `runpin rollback`",
-    ) from lost
+    raise nothing_to_compare(present.snapshot, lost) from lost
 
 
 def _must_descend(source: Source, commit: Commit, scope: Scope, store: Publishable) -> None:

@@ -220,11 +220,13 @@ def test_a_live_snapshot_that_was_lost_is_mended_by_its_own_commit(cli: CommandL
         connection.execute(harm)
     then = cli.git("rev-parse", "HEAD").strip()
     cli.batches(2000)
-    refused = cli.run("publish", "-e", "prod", "-r", cli.config, "--json")
-    mended = cli.publish("--ref", then)
+    other = cli.publish("-c", "canary")["published"][0]["snapshot"]
+    to = ("channel", "move", "payments", other, "--expect-revision", "1")
+    refused = [cli.run(*each, "-e", "prod", "-r", cli.config, "--json") for each in (["publish"], to)]
+    mended = cli.publish("--ref", then, "--accept-rewrite")
 
-    assert (5, "StoreCorrupt") == (refused.code, refused.error["kind"])
-    assert "publish the commit that it came from again" in refused.error["fix"]
+    assert [(5, "StoreCorrupt")] * 2 == [(each.code, each.error["kind"]) for each in refused]
+    assert all("publish the commit that it came from again" in each.error["fix"] for each in refused)
     assert not mended["moves"]
     assert cli.publish()["moves"]
 

@@ -252,3 +252,16 @@ def test_a_commit_is_checked_as_before(cli: CommandLine) -> None:
 
     assert 1 == answer.code
     assert {PROD} == uris(json.loads(answer.out))
+
+
+def test_against_says_which_commit_is_broken(cli: CommandLine) -> None:
+    """The manifest that is checked may be the one that mends it."""
+    manifest = (cli.config / "runpin.toml").read_text()
+    broken = cli.commit({"runpin.toml": "format"})
+    cli.write("runpin.toml", manifest)
+    answer = cli.run("validate", "-r", cli.config, "--against", broken)
+
+    assert 1 == answer.code
+    assert f"nothing can be compared with {broken[:12]}" in answer.err
+    assert "at that commit" in answer.err
+    assert "leave out --against" in answer.err

@@ -106,7 +106,14 @@ def _circumstances(core: Runpin, repository: str | None, against: str | None) ->
     if against is None:
         return Circumstances()
     source, commit = committed(core, repository_at(core, repository), against)
-    return Circumstances(look=as_if_live(core.check(source, commit, judge=False)))
+    try:
+        return Circumstances(look=as_if_live(core.check(source, commit, judge=False)))
+    except InvalidConfig as error:
+        # It is about another state of the file than the one that is checked.
+        what = f"nothing can be compared with {commit.sha[:12]}: {error.what}"
+        where = f"{error.where or 'its files'}, at that commit"
+        fix = "name a commit whose manifest can be used, or leave out --against"
+        raise InvalidConfig(what, where=where, fix=fix) from error
 
 
 def _check(check: Check, source: Source, commit: Commit, chosen: Sequence[str], circumstances: Circumstances) -> Report:
