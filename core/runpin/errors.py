@@ -167,11 +167,15 @@ class ValidationFailed(InvalidConfig):
     def __init__(self, findings: Sequence[Finding], *, fix: str | None = None) -> None:
         self.findings = tuple(findings)
         documents = len({finding.document for finding in self.findings})
-        what = f"{len(self.findings)} finding(s) in {documents} document(s)"
+        what = f"{_counted(len(self.findings), 'finding')} in {_counted(documents, 'document')}"
         super().__init__(what, fix=fix or "correct the lines listed and run `runpin validate` again")
 
     def __str__(self) -> str:
         return "\n".join([super().__str__(), *(f"  - {finding}" for finding in self.findings)])
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 class CheckFailed(InvalidConfig):

@@ -35,7 +35,7 @@ def test_what_is_live_and_fits_is_ok(cli: CommandLine) -> None:
 
     assert ["payments.prod", "stable", cli.present(), "ok"] in lines
     assert ["reports.prod", "stable", cli.present("reports"), "ok"] in lines
-    assert "What is in use is acceptable today." in answer.out
+    assert "what is live passes the rules of today" in answer.out
 
 
 def test_a_stricter_schema_finds_what_is_live(cli: CommandLine) -> None:
@@ -59,7 +59,7 @@ def test_what_no_line_sets_any_more_is_found_all_the_same(cli: CommandLine) -> N
     answer = cli.run("audit", "-e", "prod", "-r", cli.config)
 
     assert 1 == answer.code
-    assert "what no line of the repository sets\n  error: must be at most 1500\n" in answer.out
+    assert "set by no line of this commit\n  error: must be at most 1500\n" in answer.out
     assert "key:   etl#/batch_size" in answer.out
 
 
@@ -194,7 +194,7 @@ def test_a_move_tells_warnings_and_goes_on(cli: CommandLine) -> None:
     text = cli.ok(*move(cli, "-r", cli.config, revision=1)).out
 
     assert [("warning", "fees")] == [(each["severity"], each["document"]) for each in answer["findings"]]
-    assert "fees#: payments has no document 'fees' any more" in text
+    assert "warning: payments has no document 'fees' any more" in text
 
 
 def test_a_repository_that_is_away_moves_nothing(cli: CommandLine) -> None:

@@ -96,7 +96,24 @@ def test_findings_are_listed_below_the_error() -> None:
     finding = Finding("etl", "/a", "type", "must be a number", Origin("payments/etl.yaml", 3), fix="write 1")
     answer = failing(ValidationFailed([finding]))
 
-    assert "error: must be a number\n  where: payments/etl.yaml:3\n  key:   etl#/a\n  fix:   write 1\n" in answer.err
+    assert answer.err.startswith("error: 1 finding in 1 document\n")
+    assert answer.err.endswith(
+        "error: must be a number\n  where: payments/etl.yaml:3\n  key:   etl#/a\n  rule:  type\n  fix:   write 1\n"
+    )
+
+
+def test_one_finding_of_many_tenants_is_told_once() -> None:
+    """The text counts the others; JSON has each."""
+    findings = [Finding("etl", "/a", "gate/removed/key", f"{number} runs read it") for number in range(1, 12)]
+    findings.append(Finding("etl", "/a", "gate/removed/key", "nobody reads it"))
+    text = failing(ValidationFailed(findings)).err
+    answer = failing(ValidationFailed(findings), "--json")
+
+    assert "error: 1 runs read it\n" in text
+    assert "  and:   10 more like it in the same place\n" in text
+    assert "error: nobody reads it\n" in text
+    assert 2 == text.count("gate/removed/key")
+    assert 12 == len(answer.error["findings"])
 
 
 def test_a_fault_of_our_own_is_one_sentence() -> None:

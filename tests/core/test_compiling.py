@@ -157,6 +157,7 @@ PAYMENTS = '[applications.payments]\ndocuments = ["payments/*.yaml"]\n'
         (HEAD + "[applications.payments]\n", 3, "has no document"),
         (HEAD + '[applications.payments]\ndocument = ["a.yaml"]\n', 4, "'documents'"),
         (HEAD + PAYMENTS + "owner = 1\n", 5, "not a text"),
+        (HEAD + PAYMENTS + "policies = []\n", 5, "move it to the top of the file"),
         (HEAD + PAYMENTS + "[applications.payments.schemas]\nelt = 'schemas/etl.yaml'\n", 6, "'etl'"),
         (HEAD + PAYMENTS + "schemas = { etl = 'schemas/elt.yaml' }\n", 5, "'schemas/etl.yaml'"),
         (HEAD + PAYMENTS + "schemas = { etl = 1 }\n", 5, "not a text"),

@@ -124,7 +124,8 @@ def test_publish_tells_what_does_not_deny(cli: CommandLine) -> None:
     answer = cli.publish()
 
     assert ["gate/removed/key"] == [each["rule"] for each in answer["findings"]]
-    assert "etl#/retries/wait_seconds: this key is gone, and 1 run was pinned to payments.prod.v1." in text
+    assert "warning: this key is gone, and 1 run was pinned to payments.prod.v1." in text
+    assert "  key:   etl#/retries/wait_seconds\n" in text
     assert True is answer["published"][0]["moved"]
     assert shape(documented("publish")).keys() == shape(answer).keys()
 

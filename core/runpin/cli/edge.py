@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from runpin.cli.printing import complain, emit
+from runpin.cli.printing import alike, complain, emit
 from runpin.cli.shapes import finding_shape
 from runpin.errors import RunpinError, ValidationFailed
 
@@ -115,10 +115,7 @@ class _Report:
             emit({"error": {**told, "findings": list(findings)}})
             return
         complain(what, [("where", where), ("fix", fix)])
-        for finding in findings:
-            complain(
-                finding["message"], [("where", finding["where"]), ("key", finding["key"]), ("fix", finding["fix"])]
-            )
+        alike(findings)
 
 
 def _wants_json(given: Sequence[str]) -> bool:

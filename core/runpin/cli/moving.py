@@ -21,12 +21,10 @@ from runpin.cli.options import (
     opened,
     rules_of,
 )
-from runpin.cli.printing import columns, emit, fields, heading, moment, note, say
+from runpin.cli.printing import alike, columns, emit, fields, heading, moment, note, say
 from runpin.cli.shapes import channel_shape, finding_shape
 from runpin.errors import SourceError
 from runpin.model import Scope, SnapshotId
-from runpin.reporting import remark_of_finding
-from runpin.reporting.logged import logged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +109,7 @@ def move_channel(  # noqa: PLR0913 - one parameter for each option
         emit({**channel_shape(moved), "findings": [finding_shape(each) for each in found]})
     else:
         _print_channel(moved)
-        note(*(logged(remark_of_finding(each)) for each in found))
+        alike([finding_shape(each) for each in found], stderr=False)
 
 
 def _promoted(

@@ -8,19 +8,22 @@ It goes through `visible` first, and no markup is ever read from it.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from runpin.cases import ERROR, WARNING
 from runpin.reporting.escaping import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from rich.console import Console, RenderableType
 
 __all__ = [
+    "alike",
     "columns",
     "complain",
     "emit",
@@ -38,6 +41,10 @@ __all__ = [
 
 _GAP = "   "
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_SEVERITIES = {ERROR: "bold red", WARNING: "bold yellow"}
+_SAME = ("severity", "rule", "key", "where", "fix")
+_NUMBERED = re.compile(r"\S*[0-9]\S*")
+"""What differs between tenants in one message: how many runs, and the id of the Snapshot."""
 
 
 def emit(payload: Any) -> None:
@@ -72,15 +79,29 @@ def heading(line: str) -> None:
     say(line, style="bold")
 
 
-def complain(line: str, details: Iterable[tuple[str, str | None]] = (), *, stderr: bool = True) -> None:
+def complain(
+    line: str, details: Iterable[tuple[str, str | None]] = (), *, stderr: bool = True, severity: str = ERROR
+) -> None:
     """Print what is wrong, and below it each detail that there is, by its name."""
     from rich.text import Text
 
     console = _console(stderr=stderr)
-    _print(console, Text.assemble(("error: ", "bold red"), (visible(line), "bold")))
+    _print(console, Text.assemble((f"{severity}: ", _SEVERITIES.get(severity, "bold cyan")), (visible(line), "bold")))
     for name, detail in details:
         if detail:
             _print(console, Text.assemble((f"  {name + ':':<7}", "dim"), visible(detail)))
+
+
+def alike(findings: Sequence[Mapping[str, Any]], *, stderr: bool = True) -> None:
+    """Print findings; where several tenants have one in the same place, the first is shown and the others counted."""
+    groups: dict[tuple[str | None, ...], list[Mapping[str, Any]]] = {}
+    for each in findings:
+        same = (_NUMBERED.sub("", each["message"]), *(each[name] for name in _SAME))
+        groups.setdefault(same, []).append(each)
+    for first, *others in groups.values():
+        more = f"{len(others)} more like it in the same place" if others else None
+        details = [(name, first[name]) for name in ("where", "key", "rule", "fix")]
+        complain(first["message"], [*details, ("and", more)], stderr=stderr, severity=first["severity"])
 
 
 def pieces(lines: Iterable[Sequence[tuple[str, str]]]) -> None:

@@ -17,7 +17,7 @@ from runpin.cli.options import (
     committed,
     opened,
 )
-from runpin.cli.printing import columns, emit, heading, note, say, tracker
+from runpin.cli.printing import alike, columns, emit, heading, note, say, tracker
 from runpin.cli.shapes import (
     Shape,
     channel_shape,
@@ -27,8 +27,6 @@ from runpin.cli.shapes import (
     scope_shape,
     text_or_none,
 )
-from runpin.reporting import remark_of_finding
-from runpin.reporting.logged import logged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +124,7 @@ def _print_plan(plan: Plan) -> None:
     heading(commit_text(plan.commit))
     rows = [(str(scope.scope), _changes(scope), _present(scope), _target(scope)) for scope in plan.scopes]
     columns(("scope", "documents", f"{plan.channel} now", "then"), rows, indent=2)
-    say(*(logged(remark_of_finding(each)) for each in plan.findings), style="yellow")
+    alike([finding_shape(each) for each in plan.findings], stderr=False)
 
 
 def _changes(scope: ScopePlan) -> str:

@@ -25,6 +25,8 @@ FORMAT = 1
 POLICIES = (".yaml", ".yml", ".json")
 """How the name of a file may end that holds policies."""
 
+_TOP = ("format", "environments", "tenants", "applications", "policies", "gates")
+
 _Schemas = tuple[Mapping[str, tuple[Schema, ...]], tuple[ParseError, ...]]
 
 
@@ -131,7 +133,7 @@ def read_repository(source: Source, commit: Commit, looking_at: Callable[[str], 
     if "format" in table.value:
         # Before its keys, because a newer format may have others.
         _check_format(table)
-    table.only("format", "environments", "tenants", "applications", "policies", "gates")
+    table.only(*_TOP)
     _check_format(table)
     environments = table.names("environments", "environment")
     if not environments:
@@ -179,6 +181,7 @@ def _applications(table: Table, paths: frozenset[str]) -> dict[str, Application]
 def _application(parent: Table, name: str, paths: frozenset[str]) -> Application:
     parent.name("application", name, name)
     table = parent.table(name)
+    _refuse_top(table, name)
     table.only("documents", "schemas", "owner")
     patterns = table.texts("documents")
     if not patterns:
@@ -186,3 +189,11 @@ def _application(parent: Table, name: str, paths: frozenset[str]) -> Application
     documents = expand(table, patterns, paths)
     schemas = declared_schemas(table.table("schemas"), documents, paths)
     return Application(name, documents, schemas, table.text("owner"))
+
+
+def _refuse_top(table: Table, application: str) -> None:
+    # TOML takes every line below [applications.NAME] for a part of it.
+    for key in _TOP:
+        if key in table.value:
+            what = f"{key!r} stands below [applications.{application}]"
+            raise table.error(key, what, "move it to the top of the file, above the first [applications.NAME]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from runpin.model import Finding, Origin
     from runpin.policy.built_in import Kind
     from runpin.ports import Gate
+
+_OF_PYTHON = re.compile(r"^[\w.]+\(\) got an unexpected keyword argument")
+"""How Python begins to say that a gate has no such option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ def _made(declared: DeclaredGate, kind: Kind) -> Gate:
     except (TypeError, ValueError) as error:
         # The gate's own words about its options; an option is no value of a document.
         raise ManifestError(
-            f"the gate {declared.name[:80]!r} does not take these options: {error}",
+            f"the gate {declared.name[:80]!r} does not take these options: {_OF_PYTHON.sub('there is no', str(error))}",
             where=str(declared.origin),
             fix=f"it takes {kind.options}" if kind.options else "see the gate's documentation",
         ) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,12 @@ Line = tuple[tuple[str, str], ...]
 
 _COLOURS = {ERROR: "bold red", WARNING: "bold yellow", NOTE: "bold cyan"}
 _NO_FILE = "the repository as a whole"
-_NO_LINE = "what no line of the repository sets"
+_NO_LINE = "set by no line of this commit"
+_NAMED = 4
+"""How many snapshots or environments are named; more are counted, and JSON has all."""
+
 _AFTER_AUDIT = {
-    True: "Next: nothing. What is in use is acceptable today.",
+    True: "Nothing to do: what is live passes the rules of today.",
     False: "Next: publish a commit that the rules accept, or `runpin rollback`. Runs that have started keep theirs.",
 }
 
@@ -47,7 +50,7 @@ def _remark(remark: Remark, excerpts: Excerpts) -> Iterator[Line]:
         ("where", remark.where),
         ("key", remark.key),
         ("rule", remark.rule),
-        ("in", ", ".join(remark.environments)),
+        ("in", _listed(remark.environments)),
         ("fix", remark.fix),
     )
     for name, detail in details:
@@ -73,13 +76,13 @@ def _row(row: Row, width: int, colour: str) -> Iterator[Line]:
 
 def summary(report: Report) -> Iterator[Line]:
     """Yield how much is wrong and where, and what to do next."""
-    checked = ", ".join(each.name for each in report.environments)
+    checked = _listed([each.name for each in report.environments])
     kind = "snapshot" if report.of_snapshots else "environment"
     if report.remarks:
         files = len({remark.file for remark in report.remarks})
         counts = ", ".join(_counted(number, severity) for severity in SEVERITIES if (number := report.count(severity)))
         met = {name for remark in report.remarks for name in remark.environments}
-        affected = ", ".join(each.name for each in report.environments if each.name in met) or f"every {kind}"
+        affected = _listed([each.name for each in report.environments if each.name in met]) or f"every {kind}"
         colour = _COLOURS[ERROR if not report.acceptable else WARNING]
         yield (
             (f"{counts or _counted(len(report.remarks), 'remark')} in {_counted(files, 'file')}, in ", colour),
@@ -98,6 +101,11 @@ def _next(report: Report) -> str:
     if report.commit.reproducible:
         return "Next: `runpin publish --environment NAME`."
     return "Next: commit, then `runpin publish --environment NAME`."
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = names if len(names) <= _NAMED + 1 else (*names[:_NAMED], f"and {len(names) - _NAMED} more")
+    return ", ".join(shown)
 
 
 def _counted(number: int, what: str) -> str:

@@ -147,7 +147,7 @@ class GitSource:
         if not _REF.fullmatch(ref) or ".." in ref or "//" in ref or ref.endswith(("/", ".", ".lock")):
             raise UnsafeSource(
                 f"{ref[:80]!a} is not usable as a branch or tag",
-                fix="use letters, digits, '.', '_', '/' and '-', a letter or digit first",
+                fix="name a branch or a tag, or give the full sha, which `git rev-parse` knows",
             )
         for kind in _KINDS:
             if ref.startswith(f"refs/{kind}/"):

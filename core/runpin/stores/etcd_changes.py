@@ -145,7 +145,7 @@ class Move:
             raise SnapshotQuarantined(
                 f"{self.to} is barred from new pins, so no channel may name it",
                 where=f"channel {self.name!r} of {self.scope}",
-                fix="choose another snapshot, or lift the quarantine",
+                fix=f"publish other content, or let it in again: `runpin quarantine lift {self.to}`",
             )
         return known[0]
 

@@ -239,7 +239,7 @@ class SqlStore:
             raise SnapshotQuarantined(
                 f"{move.to} is barred from new pins, so no channel may name it",
                 where=f"channel {move.name!r} of {move.scope}",
-                fix="choose another snapshot, or lift the quarantine",
+                fix=f"publish other content, or let it in again: `runpin quarantine lift {move.to}`",
             )
         return Digest(digest)
 

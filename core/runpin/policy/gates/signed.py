@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from runpin.cases import Case
 
 _FIX = (
-    "sign it with an SSH key (git config gpg.format ssh; git commit --amend -S) that is in the file which "
-    "RUNPIN_ALLOWED_SIGNERS names where it is checked; without that setting nobody counts"
+    "put a commit on top that is signed (git config gpg.format ssh; git commit --allow-empty -S) with a key of the "
+    "file that RUNPIN_ALLOWED_SIGNERS names where commits are checked; without that setting nobody counts"
 )
 
 
