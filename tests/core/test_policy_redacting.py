@@ -137,6 +137,13 @@ def texts_only(message: str, case: Case) -> str:
     )
 
 
+def test_a_text_is_hidden_as_go_writes_it() -> None:
+    """OPA's `json.marshal` writes three letters as numbers, which some passwords are full of."""
+    case = case_of({"etl": {"password": "p<ss&w>rd"}})
+
+    assert 'it is "●●●"' == without_values('it is "p\\u003css\\u0026w\\u003erd"', case)
+
+
 @pytest.mark.parametrize("bug", [texts_only, lambda message, _: message])
 def test_seeded_bugs_of_hiding_are_caught(bug: Hide) -> None:
     """The search above finds values that are left where they are."""

@@ -100,8 +100,10 @@ def _leaves(value: Any) -> Iterator[str | float]:
 def _forms_of_text(text: str) -> Iterator[str]:
     """Yield *text* as languages may write it, and those of its parts that are telling."""
     yield text.strip()
-    yield json.dumps(text)[1:-1]
-    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    for written in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        yield written
+        # As Go writes JSON, which OPA does too.
+        yield written.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     yield from (line.strip() for line in text.splitlines())
     yield from filter(_DIGIT.search, _PART.findall(text))
 
