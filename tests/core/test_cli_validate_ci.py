@@ -18,7 +18,7 @@ from sarif_excerpt import SARIF
 
 PAGE = (ROOT / "docs" / "how-to" / "continuous-integration.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-INSTALLS = re.compile(r'pip install (runpin|"runpin\[postgres\]")')
+INSTALLS = re.compile(r'pip install (runpin|"runpin\[postgres,secrets\]")')
 
 
 def texts(value: Any) -> Iterator[str]:
