@@ -83,6 +83,14 @@ class WordlessGate:
         return [Finding("etl", None, "acme/wordless", {"x": 1})]
 
 
+class PickyGate:
+    def __init__(self, of):
+        {}[of]
+
+    def judge(self, case):
+        return []
+
+
 class ClearingGate:
     def judge(self, case):
         case.documents.clear()
@@ -98,6 +106,7 @@ GATES = (
     "answering",
     "severe",
     "wordless",
+    "picky",
     "clearing",
 )
 

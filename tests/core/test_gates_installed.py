@@ -118,6 +118,7 @@ def test_a_gate_takes_nothing_from_those_after_it(sandbox: Sandbox) -> None:
     [
         ("naming = { prefix = 7 }", "prefix must be a text"),
         ("naming = { sufix = 'x' }", "sufix"),
+        ("picky = { of = 'x' }", "cannot be set up with these options: KeyError"),
         ('namign = "deny"', "did you mean naming"),
         ('naming = "strict"', "no mode of a gate"),
         ('naming = { mode = { someday = "deny" } }', "someday"),

@@ -116,6 +116,14 @@ def _made(declared: DeclaredGate, kind: Kind) -> Gate:
             where=str(declared.origin),
             fix=f"it takes {kind.options}" if kind.options else "see the gate's documentation",
         ) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - gates are other people's code, and raise what they like
+        raise ManifestError(
+            f"the gate {declared.name[:80]!r} cannot be set up with these options: {type(error).__name__}",
+            where=str(declared.origin),
+            fix=f"it takes {kind.options}" if kind.options else "see the gate's documentation",
+        ) from None
     if kind.library is not None and find_spec(kind.library) is None:
         return AbsentGate(declared.name, kind.extra or kind.library, declared.origin)
     return gate
