@@ -37,7 +37,7 @@ pytestmark = pytest.mark.faults
 OPERATIONS = int(os.environ.get("RUNPIN_FAULT_OPS", "20000"))
 ROUND = 100_000
 WORKERS = 6
-FAULTS_IN_A_ROUND = 6
+FAULTS_IN_A_ROUND = 8
 PAUSE = 0.15
 
 
@@ -51,7 +51,7 @@ def play(
     """
     Let workers race until they have made *operations* calls, and return the history.
 
-    A worker is killed every `PAUSE` seconds, and *upset* is called after every second of these.
+    A worker is killed every `PAUSE` seconds, and *upset* is called after every fourth of these.
     """
     folder.mkdir()
     # For a hang only: a machine may be as busy as it likes.
@@ -60,7 +60,7 @@ def play(
         for fault, place in enumerate(cycle(range(WORKERS)), 1):
             Event().wait(PAUSE)
             kill(place)
-            if upset is not None and fault % 2 == 0:
+            if upset is not None and fault % 4 == 0:
                 upset()
             if fault >= FAULTS_IN_A_ROUND and calls_begun(folder) >= operations:
                 break
