@@ -12,12 +12,15 @@ from runpin.errors import UnknownSnapshot
 from runpin.model import SnapshotId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dagster_runpin.resource import RunpinResource
     from runpin.judging import Judgement
 
 NAME = "config_allowed"
+
+MOST_LISTED = 100
+"""How many findings a check's metadata lists, the most serious first."""
 
 
 def is_config(key: dg.AssetKey) -> bool:
@@ -71,12 +74,17 @@ def _told(judgement: Judgement) -> dg.AssetCheckResult:
     found = [(severity, line) for severity in ("error", "warning", "note") for line in judgement.lines(severity)]
     metadata: dict[str, Any] = {**judgement.summary(), "snapshots": ", ".join(judgement.subjects)}
     if found:
-        metadata["findings"] = dg.MetadataValue.md(
-            "\n".join(f"- {severity}: `{_code(line)}`" for severity, line in found)
-        )
+        metadata["findings"] = dg.MetadataValue.md("\n".join(_listed(found)))
     severity = dg.AssetCheckSeverity.ERROR if judgement.denied else dg.AssetCheckSeverity.WARN
     passed = not judgement.denied and not judgement.lines("warning")
     return dg.AssetCheckResult(passed=passed, severity=severity, description=judgement.sentence, metadata=metadata)
+
+
+def _listed(found: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield the findings as a list, as long as Dagster's event log should take it."""
+    yield from (f"- {severity}: `{_code(line)}`" for severity, line in found[:MOST_LISTED])
+    if len(found) > MOST_LISTED:
+        yield f"- and {len(found) - MOST_LISTED} more, which `runpin audit` lists"
 
 
 def _code(line: str) -> str:

@@ -207,6 +207,18 @@ def test_a_repository_that_is_away_moves_nothing(cli: CommandLine) -> None:
     assert [] == canary(cli)
 
 
+def test_rules_that_cannot_be_read_move_nothing(cli: CommandLine) -> None:
+    """A manifest that was broken after publication is no verdict, and leaves the way without rules."""
+    (cli.config / "runpin.toml").write_text("format = 1\nenvironments = [\n")
+    cli.commit({})
+    answer = cli.run(*move(cli, "-r", cli.config))
+
+    assert 1 == answer.code
+    assert "runpin.toml" in answer.err
+    assert "--unchecked --reason TEXT" in answer.err
+    assert [] == canary(cli)
+
+
 def test_a_move_without_rules_needs_a_reason_and_is_recorded(cli: CommandLine) -> None:
     """For the day on which Git is away; the history tells who did it and why."""
     refused = cli.run(*move(cli, "--unchecked"))

@@ -23,7 +23,7 @@ from runpin.cli.options import (
 )
 from runpin.cli.printing import alike, columns, emit, fields, heading, moment, note, say
 from runpin.cli.shapes import channel_shape, finding_shape
-from runpin.errors import SourceError
+from runpin.errors import InvalidConfig, SourceError, ValidationFailed
 from runpin.model import Scope, SnapshotId
 
 if TYPE_CHECKING:
@@ -118,12 +118,14 @@ def _promoted(
     from runpin.promoting import promote
 
     try:
-        rules = rules_of(core, repository, ref)
-    except SourceError as error:
+        done = promote(asked, core.store, rules_of(core, repository, ref), core.lately)
+    except ValidationFailed:
+        raise
+    except (SourceError, InvalidConfig) as error:
+        # Not a verdict: the rules could not be read.
         way_out = "or move it without them: --unchecked --reason TEXT, which the history shows"
         fix = f"{error.fix}; {way_out}" if error.fix else way_out
         raise type(error)(error.what, where=error.where, fix=fix) from error
-    done = promote(asked, core.store, rules, core.lately)
     return done.channel, done.findings
 
 

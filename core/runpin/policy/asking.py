@@ -44,7 +44,7 @@ def _heard(armed: Armed, case: Case) -> tuple[Finding, ...]:
                 "",
                 "",
                 f"gate/{armed.name}",
-                f"the gate {armed.name!r} failed on {case.scope} with {type(error).__name__}, which denies",
+                f"the gate {armed.name!r} failed on {case.scope} with {type(error).__name__}, and judged nothing",
                 origin=armed.origin,
                 fix="see what it does not expect in the documents, or switch it off in the manifest",
             ),
