@@ -50,7 +50,7 @@ def show_mistake(demo: Demo) -> None:
     console.print("\n[bold]A mistake, before it is committed[/bold]")
     found = demo.mistake()
     for each in found:
-        console.print(f"  {each['where']}  {each['message']}  [dim]{each['rule']}[/dim]")
+        console.print(f"  {each['document']}#{each['pointer']}: {each['message']}  [dim]{each['rule']}[/dim]")
     denied = {each["rule"] for each in found if each["severity"] == "error"}
     if not {"gate/empty", "gate/references"} <= denied:
         raise SystemExit(f"the gates should have denied it, and said {sorted(denied)}")
