@@ -61,7 +61,9 @@ def test_the_how_to_page_is_one_program() -> None:
 
     assert isinstance(space["sensor"], dg.SensorDefinition)
     assert isinstance(space["reprice"], dg.JobDefinition)
-    assert len(space["checks"]) == 1
+    assert space["month_end"].name == "month_end"
+    named = sorted(spec.name for check in space["checks"] for spec in check.check_specs)
+    assert ["config_allowed", "config_allowed", "config_in_sync"] == named
 
 
 def test_the_unit_test_on_the_page_passes() -> None:
