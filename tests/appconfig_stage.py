@@ -8,6 +8,8 @@ from datetime import timedelta
 from functools import cache, cached_property
 from typing import Any
 
+import pytest
+
 from appconfig_double_server import KEY_ID, REGION, SECRET, Server
 from runpin.aws_appconfig.endpoint import Endpoint
 from runpin.aws_appconfig.mirror import Mirror
@@ -23,6 +25,14 @@ VARIABLES = {
     "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent/credentials",
 }
 """What lets boto3 into the double, and keeps it away from whoever runs the tests."""
+
+
+def let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let boto3 into the double in this process, and nowhere else."""
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+
 
 AT_ONCE: Mapping[str, float] = {"DeploymentDurationInMinutes": 0, "GrowthFactor": 100.0, "FinalBakeTimeInMinutes": 0}
 GRADUAL: Mapping[str, float] = {"DeploymentDurationInMinutes": 10, "GrowthFactor": 20.0, "FinalBakeTimeInMinutes": 5}

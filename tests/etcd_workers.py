@@ -15,7 +15,7 @@ from random import Random
 from threading import Event
 from time import monotonic
 
-from pin_workers import Journal, nursery
+from pin_workers import Journal, kept_busy
 from runpin.clock import SystemClock
 from runpin.errors import RevisionConflict, SnapshotQuarantined, StoreUnavailable
 from runpin.etcd.cluster import Call, Cluster
@@ -113,19 +113,11 @@ def crew(work: Callable[[EtcdTask], None], first: EtcdTask, size: int) -> Iterat
 
     Yields a function that kills the worker in a place, and puts another there; all of them are killed at the end.
     """
-    with nursery() as home:
-        numbers = iter(range(1, 1_000_000))
 
-        def begin() -> int:
-            number = next(numbers)
-            task = EtcdTask(first.url, first.ledger, first.file / f"{number:06}", number, first.patience)
-            return home.begin(work, task)
+    def task(number: int) -> EtcdTask:
+        return EtcdTask(first.url, first.ledger, first.file / f"{number:06}", number, first.patience)
 
-        def kill(place: int) -> None:
-            home.kill(pids[place])
-            pids[place] = begin()
-
-        pids = [begin() for _ in range(size)]
+    with kept_busy(work, task, size) as kill:
         yield kill
 
 

@@ -18,7 +18,7 @@ from random import Random
 from struct import Struct
 from threading import Event
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa  # noqa: TID253 - the seeded bugs write rows
 
@@ -32,6 +32,8 @@ from runpin.model import Pin, RunKey, Scope
 from runpin.testing.contracts import Ledger
 from runpin.testing.ledger_contract import SCOPE, pin_of
 from runpin.testing.linearizability import Kind, Operation
+
+T = TypeVar("T")
 
 KEY_LIVES = 0.03
 """Seconds after which all workers turn to a new key: each is contested first and read many times after."""
@@ -216,17 +218,23 @@ def _end(process: BaseProcess) -> int | None:
 def workers(
     target: Callable[[Task], None], url: str, ledger: Callable[[Database], Ledger], folder: Path, count: int
 ) -> Iterator[Callable[[int], None]]:
+    """Keep *count* workers busy on one database, each with a file of its own in *folder*; see `kept_busy`."""
+    with kept_busy(target, lambda number: Task(url, ledger, folder / f"{number:06}", number), count) as kill:
+        yield kill
+
+
+@contextmanager
+def kept_busy(target: Callable[[T], None], task: Callable[[int], T], count: int) -> Iterator[Callable[[int], None]]:
     """
     Keep *count* workers busy; yield a function that kills the one in a place, and puts another there.
 
-    All of them are killed at the end.
+    All of them are killed at the end. *task* makes what a worker is to do, of its number, which no other one has.
     """
     numbers = iter(range(1, 1_000_000))
     with nursery() as home:
 
         def begin() -> int:
-            number = next(numbers)
-            return home.begin(target, Task(url, ledger, folder / f"{number:06}", number))
+            return home.begin(target, task(next(numbers)))
 
         def kill(place: int) -> None:
             home.kill(crew[place])

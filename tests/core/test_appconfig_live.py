@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from appconfig_double_server import Fault, Server, serving
-from appconfig_stage import GRADUAL, VARIABLES, Stage, client_of, furnish
+from appconfig_stage import GRADUAL, Stage, client_of, furnish, let_in
 from runpin.aws_appconfig.live import LiveReader
 from runpin.errors import StoreCorrupt, StoreError, StoreUnavailable
 from runpin.testing.store_contract import SCOPE
@@ -18,9 +18,7 @@ POLL = "GetLatestConfiguration"
 @pytest.fixture(autouse=True)
 def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let boto3 into the double, and nowhere else."""
-    for name, value in VARIABLES.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    let_in(monkeypatch)
 
 
 @pytest.fixture

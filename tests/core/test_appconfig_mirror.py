@@ -8,7 +8,7 @@ import pytest
 
 from appconfig_double import LARGEST, Double
 from appconfig_double_server import Server, serving
-from appconfig_stage import GRADUAL, VARIABLES, Stage, client_of, furnish
+from appconfig_stage import GRADUAL, Stage, client_of, furnish, let_in
 from runpin.aws_appconfig.content import unpacked
 from runpin.aws_appconfig.mirror import Mirror, Standing
 from runpin.errors import StoreCorrupt, StoreError, UnknownChannel
@@ -20,9 +20,7 @@ from runpin.testing.store_contract import COMMIT, SCOPE, TENANT, bodies_of, move
 @pytest.fixture(autouse=True)
 def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let boto3 into the double, and nowhere else."""
-    for name, value in VARIABLES.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    let_in(monkeypatch)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 
 from appconfig_double_server import KEY_ID, SECRET, Fault, Server, serving
-from appconfig_stage import VARIABLES, Stage, furnish
+from appconfig_stage import Stage, furnish, let_in
 from runpin.aws_appconfig.address import parse
 from runpin.aws_appconfig.endpoint import Endpoint
 from runpin.aws_appconfig.identity import Identity
@@ -30,9 +30,7 @@ WRITES = ("CreateHostedConfigurationVersion", "StartDeployment")
 @pytest.fixture(autouse=True)
 def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let boto3 into the double, and nowhere else."""
-    for name, value in VARIABLES.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    let_in(monkeypatch)
 
 
 @pytest.fixture
