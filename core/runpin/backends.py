@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from runpin.capabilities import Capabilities
 from runpin.errors import SettingsError
 from runpin.ports import ChannelStore, History, PinLedger, Quarantine, RunSearch, SnapshotStore
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from runpin.azure_appconfig.endpoint import Endpoint
     from runpin.database.engine import Database
     from runpin.etcd.cluster import Cluster
-    from runpin.ports import Clock, Reactions
+    from runpin.ports import Clock, Reactions, Watcher
 
 
 class Store(SnapshotStore, ChannelStore, History, Protocol):
@@ -32,6 +33,11 @@ class Ledger(PinLedger, Quarantine, RunSearch, Protocol):
 
 class Backend(Protocol):
     """A server, or a file, that holds everything; nothing is contacted before the first question."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do."""
+        ...
 
     @property
     def store(self) -> Store:
@@ -48,6 +54,10 @@ class Backend(Protocol):
         """The record of what followed from a channel's moves."""
         ...
 
+    def watcher(self, environment: str, tenant: str | None) -> Watcher | None:
+        """Return what tells of changes there, None where it has to be asked at an interval."""
+        ...
+
     def close(self) -> None:
         """Let go of the connections."""
         ...
@@ -58,6 +68,11 @@ class SqlBackend:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """All of them, but push."""
+        return Capabilities(pins=True, pushes=False, fresh=True, local=self.database.is_file)
 
     @cached_property
     def store(self) -> Store:
@@ -80,6 +95,10 @@ class SqlBackend:
 
         return SqlReactions(self.database)
 
+    def watcher(self, environment: str, tenant: str | None) -> Watcher | None:  # noqa: ARG002 - the protocol's shape
+        """SQLite pushes nothing."""
+        return None
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self.database.close()
@@ -90,6 +109,11 @@ class EtcdBackend:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """All of them, but push."""
+        return Capabilities(pins=True, pushes=False, fresh=True, local=False)
 
     @cached_property
     def store(self) -> Store:
@@ -112,6 +136,10 @@ class EtcdBackend:
 
         return EtcdReactions(self.cluster)
 
+    def watcher(self, environment: str, tenant: str | None) -> Watcher | None:  # noqa: ARG002 - the protocol's shape
+        """Nothing yet."""
+        return None
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         self.cluster.close()
@@ -130,6 +158,11 @@ class AzureBackend:
         self.endpoint = endpoint
         self.beside = beside
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the store; the pins are beside it."""
+        return Capabilities(pins=False, pushes=False, fresh=False, local=False)
+
     @cached_property
     def store(self) -> Store:
         """Snapshots, channels and their history."""
@@ -146,6 +179,10 @@ class AzureBackend:
     def reactions(self) -> Reactions:
         """The record of what followed from a channel's moves, of the other backend."""
         return self.beside.reactions
+
+    def watcher(self, environment: str, tenant: str | None) -> Watcher | None:  # noqa: ARG002 - the protocol's shape
+        """The service pushes nothing to a process."""
+        return None
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

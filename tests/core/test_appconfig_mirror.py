@@ -10,8 +10,9 @@ from appconfig_double import LARGEST, Double
 from appconfig_double_server import Server, serving
 from appconfig_stage import GRADUAL, Stage, client_of, furnish, let_in
 from runpin.aws_appconfig.content import unpacked
-from runpin.aws_appconfig.mirror import Mirror, Standing
+from runpin.aws_appconfig.mirror import Mirror
 from runpin.errors import StoreCorrupt, StoreError, UnknownChannel
+from runpin.mirrors import Standing
 from runpin.model import SnapshotId, digest_of
 from runpin.testing.ledger_contract import at_once
 from runpin.testing.store_contract import COMMIT, SCOPE, TENANT, bodies_of, move, publish, unpublished

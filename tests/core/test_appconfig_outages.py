@@ -15,10 +15,11 @@ from appconfig_stage import Stage, furnish, let_in
 from runpin.aws_appconfig.address import parse
 from runpin.aws_appconfig.endpoint import Endpoint
 from runpin.aws_appconfig.identity import Identity
-from runpin.aws_appconfig.mirror import Mirror, Standing
+from runpin.aws_appconfig.mirror import Mirror
 from runpin.clock import SystemClock
 from runpin.deadlines.timing import Timer
 from runpin.errors import SettingsError, StoreError, StoreUnavailable
+from runpin.mirrors import Standing
 from runpin.testing.store_contract import SCOPE
 
 PATIENCE = 0.8

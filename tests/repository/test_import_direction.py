@@ -13,7 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FLOOR = frozenset({"model", "cases", "reactions", "errors", "ports", "canonical", "failpoints"})
+FLOOR = frozenset(
+    {"model", "capabilities", "cases", "changes", "mirrors", "reactions", "errors", "ports", "canonical", "failpoints"}
+)
 STAGES = frozenset(
     {"compiling", "parsing", "validation", "policy", "publishing", "rollout", "analysis"}
     | {
@@ -22,9 +24,11 @@ STAGES = frozenset(
         "checking",
         "comparing",
         "counting",
+        "circuit",
         "handing_over",
         "living",
         "judging",
+        "mirroring",
         "modelling",
         "promoting",
         "reacting",

@@ -10,7 +10,6 @@ since. So what is deployed never goes back to an earlier stand of the channel, w
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from runpin.aws_appconfig.address import SCHEME
@@ -18,6 +17,7 @@ from runpin.aws_appconfig.content import Whole, packed
 from runpin.aws_appconfig.deployments import COMPLETE, TAKEN_BACK, Deployment, Seen, look, start, stop
 from runpin.aws_appconfig.places import Place, place_of, profile_of
 from runpin.aws_appconfig.versions import published
+from runpin.mirrors import Standing
 from runpin.ports import ChannelStore, SnapshotStore
 from runpin.reactions import Reaction, ReactionKey
 
@@ -32,15 +32,6 @@ _ROUNDS = 4
 
 class Mirrored(SnapshotStore, ChannelStore, Protocol):
     """The store that decides: snapshots and channels."""
-
-
-class Standing(StrEnum):
-    """How a channel's mirror stands to the channel."""
-
-    IN_STEP = "in step"
-    BEHIND = "behind"
-    MOVING = "moving"
-    TAKEN_BACK = "taken back"
 
 
 @dataclass(frozen=True, slots=True)

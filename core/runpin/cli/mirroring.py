@@ -67,7 +67,7 @@ def _served(core: Runpin, state: State) -> str:
 
 
 def _tell(state: State, served: str | None, *, as_json: bool) -> None:
-    from runpin.aws_appconfig.mirror import Standing
+    from runpin.mirrors import Standing
 
     if as_json:
         emit(_shape(state, served))

@@ -45,6 +45,7 @@ class Database:
     def __init__(self, backend: Backend, address: Address, clock: Clock, *, upgrade: bool, patience: float) -> None:
         self.clock = clock
         self.where = address.where
+        self.is_file = address.file is not None
         self.dialect = backend.dialect()
         self.insert = backend.insert
         self._backend = backend
