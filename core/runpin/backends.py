@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from runpin.aws_appconfig.endpoint import Endpoint as MirrorEndpoint
     from runpin.azure_appconfig.endpoint import Endpoint
+    from runpin.changes import Watcher
     from runpin.database.engine import Database
     from runpin.etcd.cluster import Cluster
-    from runpin.ports import Clock, Reactions, Watcher
+    from runpin.ports import Clock, Reactions
 
 
 class Store(SnapshotStore, ChannelStore, History, Protocol):

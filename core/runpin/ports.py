@@ -1,7 +1,8 @@
 """
 What the stages need from the outside world, as Protocols of at most four methods.
 
-Adapters match by shape and inherit from nothing here.
+Adapters match by shape and inherit from nothing here. Two groups live beside their values: `changes` has what watches
+a store, `mirrors` what follows one.
 The contract each one must keep is a test class in `runpin.testing`.
 """
 
@@ -12,8 +13,6 @@ from datetime import datetime
 from typing import Protocol
 
 from runpin.cases import Case
-from runpin.changes import Change
-from runpin.mirrors import MirrorState
 from runpin.model import (
     Channel,
     ChannelMove,
@@ -136,86 +135,6 @@ class ChannelStore(Protocol):
         Raises:
             RevisionConflict: it does not; nothing was changed.
             SnapshotQuarantined: *to* is barred.
-        """
-        ...
-
-
-class Watcher(Protocol):
-    """
-    Tells when a channel of one environment and tenant may have moved, or the environment's quarantine changed.
-
-    One thread waits. After a fork the child needs a watcher of its own; the one that it inherited is not touched.
-    """
-
-    def wait(self, timeout: float) -> Change | None:
-        """
-        Return a change as soon as there is one, None when *timeout* seconds are over or it was closed meanwhile.
-
-        The first call returns at once, with a change that is not certain: look, then wait. So does the first one
-        after a connection was lost, since something may have been missed.
-
-        Raises:
-            StoreUnavailable: nobody could be asked. The next call tries again; the caller waits in between.
-        """
-        ...
-
-    def close(self) -> None:
-        """End a wait of another thread, and let go of the connection. Every later call returns None."""
-        ...
-
-
-class Replica(Protocol):
-    """A store that follows another one: what it holds has the names and numbers that it has there."""
-
-    def adopt(self, snapshot: Snapshot, publication: Commit, actor: str) -> None:
-        """
-        List *snapshot*, whose objects are all stored, under the sequence that it has; once more changes nothing.
-
-        Raises:
-            StoreCorrupt: an object is not stored, or the sequence belongs to another snapshot here.
-            StoreUnavailable
-        """
-        ...
-
-    def follow(self, channel: Channel, *, actor: str, reason: str) -> Channel:
-        """
-        Bring the channel to where *channel* says, at its revision, and return where it stands then.
-
-        It never goes back: at a higher revision than that it stays where it is.
-
-        Raises:
-            UnknownSnapshot: the snapshot was not adopted.
-            StoreCorrupt: it stands at this very revision with another snapshot, so somebody else moves it.
-            StoreUnavailable
-        """
-        ...
-
-
-class Mirror(Protocol):
-    """Where channels are copied to, as often as it is asked to; it never decides."""
-
-    @property
-    def where(self) -> str:
-        """Its address, as it may be printed."""
-        ...
-
-    def look(self, scope: Scope, name: str) -> MirrorState:
-        """
-        Return how the mirror of a channel stands; nothing is copied.
-
-        Raises:
-            UnknownChannel, StoreUnavailable, StoreError
-        """
-        ...
-
-    def bring(self, scope: Scope, name: str) -> MirrorState:
-        """
-        Do what is missing for the mirror to serve what the channel names, and return how it stands then.
-
-        A call that died is finished by the next one.
-
-        Raises:
-            UnknownChannel, StoreUnavailable, StoreCorrupt, StoreError
         """
         ...
 
