@@ -14,7 +14,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 FLOOR = frozenset(
-    {"model", "capabilities", "cases", "changes", "mirrors", "reactions", "errors", "ports", "canonical", "failpoints"}
+    {
+        "model",
+        "capabilities",
+        "cases",
+        "changes",
+        "feature_flags",
+        "mirrors",
+        "reactions",
+        "errors",
+        "ports",
+        "canonical",
+        "failpoints",
+    }
 )
 STAGES = frozenset(
     {"compiling", "parsing", "validation", "policy", "publishing", "rollout", "analysis"}

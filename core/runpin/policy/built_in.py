@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from runpin.cases import EnforcementMode
 from runpin.policy.gates.approved import ApprovedGate
 from runpin.policy.gates.empty import EmptyGate
+from runpin.policy.gates.feature_flags import FeatureFlagsGate
 from runpin.policy.gates.growth import GrowthGate
 from runpin.policy.gates.references import ReferencesGate
 from runpin.policy.gates.removed import RemovedGate
@@ -48,6 +49,7 @@ BUILT_IN: Mapping[str, Kind] = {
     ),
     "growth": Kind(GrowthGate, options="factor, at_least"),
     "removed": Kind(RemovedGate, EnforcementMode.WARN, options="most"),
+    "feature_flags": Kind(FeatureFlagsGate),
     "references": Kind(ReferencesGate, options="also_accept, not_keys"),
     "secrets": Kind(SecretsGate, options="allow", library="detect_secrets", extra="secrets"),
     "signed": Kind(SignedGate, EnforcementMode.OFF),

@@ -61,6 +61,10 @@ _GATES = {
         "A key or document is gone that runs may still ask for",
         "Runs that are pinned keep it; the next run of code that asks for it fails. Let the code go first.",
     ),
+    "feature_flags": Described(
+        "A feature flag is not in the form that its readers know",
+        "Write it as Microsoft's schema of feature flags (v2) says; an id is there once in a Snapshot.",
+    ),
     "references": Described(
         "A secret stands where a reference to it should",
         "Put it into a secret store, write a reference such as `secret://store/name`, and change the secret: "
