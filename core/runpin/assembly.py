@@ -7,10 +7,11 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from runpin.ancestry import ALONE
+from runpin.circuit import Circuit
 from runpin.clock import SystemClock
 from runpin.counting import PinnedLately
 from runpin.errors import SettingsError, SourceError
-from runpin.model import Behavior, Scope
+from runpin.model import Behavior, Scope, digest_of
 from runpin.pinning import Pinner
 from runpin.reading import PinnedRun
 from runpin.resolving import Resolver
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from runpin.sandbox import Sandbox
     from runpin.settings import Settings
     from runpin.stores.disk import DiskCache
+    from runpin.stores.turns import HostTurns
 
 
 class Runpin:
@@ -121,14 +123,48 @@ class Runpin:
         return DiskCache(self.settings.cache_folder, clock=self.clock)
 
     @cached_property
+    def store_circuit(self) -> Circuit:
+        """Whether the store answers, as this process has found."""
+        local = self.backend.capabilities.local
+        return Circuit(self.clock, "the store", hurry=self.settings.hurry, local=local)
+
+    @cached_property
+    def ledger_circuit(self) -> Circuit:
+        """Whether the ledger answers, as this process has found."""
+        from runpin.backends import ledger_of
+
+        holder = ledger_of(self.backend)
+        if holder is self.backend:
+            return self.store_circuit
+        return Circuit(self.clock, "the ledger", hurry=self.settings.hurry, local=holder.capabilities.local)
+
+    @cached_property
+    def turns(self) -> HostTurns | None:
+        """How the processes of this host ask the store one after the other; None where it is a file."""
+        if self.backend.capabilities.local:
+            return None
+        from runpin.stores.turns import HostTurns
+
+        realm = digest_of(self.settings.store_url.get_secret_value().encode())
+        return HostTurns(self.settings.cache_folder, realm, clock=self.clock)
+
+    @cached_property
     def resolver(self) -> Resolver:
         """From channels to documents."""
-        return Resolver(self.store, self.store, self.cache, self.clock)
+        return Resolver(
+            self.store,
+            self.store,
+            self.cache,
+            self.clock,
+            circuit=self.store_circuit,
+            turns=self.turns,
+            bake=timedelta(seconds=self.settings.bake),
+        )
 
     @cached_property
     def pinner(self) -> Pinner:
         """The pin protocol."""
-        return Pinner(self.ledger, self.ledger, self.resolver, self.cache, self.clock)
+        return Pinner(self.ledger, self.ledger, self.resolver, self.cache, self.clock, circuit=self.ledger_circuit)
 
     @cached_property
     def reactor(self) -> Reactor:

@@ -8,7 +8,8 @@ Repeat: every later read, in any process, gets the same answer.
 Switch: only `switch`, called at a declared safe point, opens a new epoch.
 Fail static: when the ledger does not answer, what this host knows about the run is used, or the proposal, marked as
 unconfirmed; with neither there is an error that can be retried, never a guess. Once the ledger answers again, what was
-read has to agree with it, and with the run that this one repeats.
+read has to agree with it, and with the run that this one repeats. A ledger that takes its time is waited for, but not
+by a run whose pin this host has seen on record.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runpin.ancestry import ALONE, Ancestry
+from runpin.circuit import Circuit
 from runpin.errors import (
     ConfigUnavailable,
     EpochConflict,
@@ -59,13 +61,21 @@ class Pinner:
     """Decides pins, repeats them, and switches them at safe points."""
 
     def __init__(
-        self, ledger: PinLedger, quarantine: Quarantine, resolver: Resolver, cache: Cache, clock: Clock
+        self,
+        ledger: PinLedger,
+        quarantine: Quarantine,
+        resolver: Resolver,
+        cache: Cache,
+        clock: Clock,
+        *,
+        circuit: Circuit | None = None,
     ) -> None:
         self._ledger = ledger
         self._quarantine = quarantine
         self._resolver = resolver
         self._notes = PinNotes(cache)
         self._clock = clock
+        self._circuit = circuit or Circuit(clock, "the ledger", local=True)
 
     def pin(
         self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE, ancestry: Ancestry = ALONE
@@ -84,7 +94,7 @@ class Pinner:
         known = self._notes.recall(run, scope)
         question = _Question(run, scope, proposal, channel, ancestry)
         try:
-            pin = self._ledger.get(run, scope)
+            pin = self._on_record(run, scope, known)
             unconfirmed = self._unconfirmed(known)
             if pin is None:
                 pin = self._decide(question) if unconfirmed is None else self._confirm(question, unconfirmed)
@@ -106,16 +116,16 @@ class Pinner:
         if pin.asked is Asked.OVERRIDE or not pin.confirmed:
             return pin
         try:
-            now = self._resolver.channel(pin.scope, pin.channel)
-            if now.stale or now.channel.digest == pin.digest or now.channel.revision <= (pin.revision or 0):
+            now = self._resolver.present(pin.scope, pin.channel, patient=False)
+            if now.digest == pin.digest or now.revision <= (pin.revision or 0):
                 return pin
             target = replace(
                 pin,
-                snapshot=now.channel.snapshot,
-                digest=now.channel.digest,
+                snapshot=now.snapshot,
+                digest=now.digest,
                 at=self._clock.now(),
                 epoch=pin.epoch + 1,
-                revision=now.channel.revision,
+                revision=now.revision,
                 asked=Asked.SAFE_POINT,
             )
             switched = self._advance(target)
@@ -124,10 +134,19 @@ class Pinner:
         self._notes.remember(switched)
         return switched
 
-    def _decide(self, question: _Question) -> Pin:
+    def _on_record(self, run: RunKey, scope: Scope, known: Pin | None = None) -> Pin | None:
+        if known is None:
+            return self._circuit.insist(self._ledger.get, run, scope)
+        # What was on record stays there, so the note of it is as good as an answer, but for later epochs.
+        ask = self._circuit.hurry if known.confirmed else self._circuit.ask
+        return ask(self._ledger.get, run, scope)
+
+    def _note_barred(self, environment: str) -> None:
         # For the day the ledger is away: then this host has to know by itself what is barred.
-        environment = question.scope.environment
-        self._resolver.note_barred(environment, self._quarantine.barred(environment))
+        self._resolver.note_barred(environment, self._circuit.insist(self._quarantine.barred, environment))
+
+    def _decide(self, question: _Question) -> Pin:
+        self._note_barred(question.scope.environment)
         followed = self._followed(question) if question.follows else None
         return self._decide_alone(question) if followed is None else self._follow(question, followed)
 
@@ -138,7 +157,7 @@ class Pinner:
             if candidate is None:
                 candidate = self._from_channel(question)
             try:
-                return self._ledger.put_if_absent(candidate)
+                return self._circuit.insist(self._ledger.put_if_absent, candidate)
             except SnapshotQuarantined:
                 if candidate.asked is Asked.OVERRIDE:
                     raise
@@ -152,12 +171,12 @@ class Pinner:
         runs, group = question.ancestry.runs, question.ancestry.group
         for place, earlier in enumerate(runs):
             beyond = replace(question, run=earlier, ancestry=Ancestry(runs[place + 1 :]))
-            held = self._ledger.get(earlier, question.scope) or self._caught_up(beyond)
+            held = self._on_record(earlier, question.scope) or self._caught_up(beyond)
             if held is not None:
                 return held
         if group is None:
             return None
-        held = self._ledger.get(group, question.scope) or self._decide_alone(replace(question, run=group))
+        held = self._on_record(group, question.scope) or self._decide_alone(replace(question, run=group))
         # No process is the group, so nobody else would write down for the next member what this host knows of it.
         self._notes.remember(held)
         return held
@@ -169,7 +188,7 @@ class Pinner:
 
     def _follow(self, question: _Question, followed: Pin) -> Pin:
         try:
-            return self._ledger.put_if_absent(self._as_own(question, followed))
+            return self._circuit.insist(self._ledger.put_if_absent, self._as_own(question, followed))
         except SnapshotQuarantined as barred:
             # Another snapshot would give one piece of work two configurations, so a person has to choose.
             how = "belongs to" if followed.run == question.ancestry.group else "repeats"
@@ -184,14 +203,13 @@ class Pinner:
         return replace(followed, run=question.run, at=self._clock.now(), epoch=0, asked=asked, confirmed=True)
 
     def _confirm(self, question: _Question, unconfirmed: Pin) -> Pin:
-        environment = unconfirmed.scope.environment
-        self._resolver.note_barred(environment, self._quarantine.barred(environment))
+        self._note_barred(unconfirmed.scope.environment)
         followed = self._followed(question) if unconfirmed.asked is Asked.PARENT else None
         if followed is not None and followed.digest != unconfirmed.digest:
             # It switched, or decided, where this host did not see it.
             raise _conflict(unconfirmed, f"{followed.run.run_id}, which it follows, uses {followed.snapshot}")
         try:
-            return self._ledger.put_if_absent(replace(unconfirmed, confirmed=True))
+            return self._circuit.insist(self._ledger.put_if_absent, replace(unconfirmed, confirmed=True))
         except SnapshotQuarantined as barred:
             raise _conflict(unconfirmed, "it is barred from new pins now") from barred
 
@@ -219,17 +237,14 @@ class Pinner:
 
     def _from_channel(self, question: _Question) -> Pin:
         scope, channel = question.scope, question.channel
-        now = self._resolver.channel(scope, channel)
-        if now.stale:
-            raise StoreUnavailable("the store does not answer", where=f"channel {channel!r} of {scope}")
-        found, at = now.channel, self._clock.now()
+        found, at = self._resolver.present(scope, channel), self._clock.now()
         return Pin(question.run, scope, found.snapshot, found.digest, at, channel=channel, revision=found.revision)
 
     def _advance(self, target: Pin) -> Pin:
         try:
-            return self._ledger.advance(target)
+            return self._circuit.insist(self._ledger.advance, target)
         except EpochConflict:
-            held = self._ledger.get(target.run, target.scope)
+            held = self._on_record(target.run, target.scope)
             if held is None:
                 raise
             return held

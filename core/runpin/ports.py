@@ -8,7 +8,7 @@ The contract each one must keep is a test class in `runpin.testing`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -275,4 +275,20 @@ class Cache(Protocol):
 
     def remember(self, kind: str, key: str, note: bytes) -> None:
         """Keep *note* as the newest generation. A full or read-only disk is not an error."""
+        ...
+
+
+class Turns(Protocol):
+    """
+    Lets one process of a host do what many want at the same moment. It is a courtesy: in doubt everybody does it.
+
+    Each method waits at most a moment for others, and raises what *fetch* raises.
+    """
+
+    def fresh(self, key: str, fetch: Callable[[], bytes]) -> bytes:
+        """Return what *fetch* returned here or in another process, begun there after this was called."""
+        ...
+
+    def once(self, key: str, look: Callable[[], bytes | None], fetch: Callable[[], bytes]) -> bytes:
+        """Return what *look* finds, as soon as another process has brought it; what *fetch* returns if none does."""
         ...

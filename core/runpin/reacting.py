@@ -107,14 +107,14 @@ class Reactor:
         return self._reactions.end(reaction, outcome)
 
     def _standing(self, key: ReactionKey) -> Channel:
-        found = self._resolver.channel(key.scope, key.channel)
-        if found.stale:
+        try:
+            return self._resolver.present(key.scope, key.channel)
+        except StoreUnavailable as away:
             raise StoreUnavailable(
                 "the store does not answer, so nobody can say whether the channel moved",
                 where=f"channel {key.channel!r} of {key.scope}",
                 fix="nothing is lost: the next look reacts to what moved meanwhile; `runpin doctor` says what is away",
-            )
-        return found.channel
+            ) from away
 
     def _passed(self, newest: Reaction | None, standing: Channel, barred: AbstractSet[SnapshotId]) -> Reaction | None:
         # Until the channel moves on, the quarantine may be lifted.

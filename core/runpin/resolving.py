@@ -2,28 +2,31 @@
 From a channel to the bytes behind it: memory first, then this host's disk, then the store.
 
 Objects are immutable and named by their hash, so a copy found anywhere is as good as the original.
-Channels move, so the store is asked; when it does not answer, the newest state this host knows is used and
-the answer says so.
+Channels move, so the store is asked; when it does not answer at once, the newest state this host knows is used and
+the answer says so. If nobody should go on from that one, it is the LastKnownGood.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from runpin.canonical import freeze, read_manifest, thaw
+from runpin.circuit import Circuit
 from runpin.errors import StoreUnavailable, UnknownDocument
 from runpin.model import STABLE, Channel, Scope, Snapshot, SnapshotId, as_digest
+from runpin.remembering import ChannelNotes, Sighting, channel_as_bytes, channel_from_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runpin.model import Digest
-    from runpin.ports import Cache, ChannelStore, Clock, SnapshotStore
+    from runpin.ports import Cache, ChannelStore, Clock, SnapshotStore, Turns
 
 _DOCUMENTS_KEPT = 256
+_RECALLED_FOR = 1.0
+"""Seconds for which a process goes on from what it found on the disk, before it looks there again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +34,59 @@ class Resolution:
     """
     Where a channel stands, and how far that can be trusted.
 
-    `stale` is true when the store did not answer and the state comes from this host's disk;
-    `age` is then the time since it was written down.
+    Attributes:
+        channel: the answer.
+        stale: the store did not answer, and this is what the host knew.
+        age: how long ago the host saw the channel there last; zero unless stale.
+        reason: why this is the answer, as a sentence without a full stop.
     """
 
     channel: Channel
     stale: bool = False
     age: timedelta = timedelta(0)
+    reason: str = "the store says so"
 
 
 class Resolver:
-    """Reads channels, snapshots and documents, and remembers on this host what it has read."""
+    """
+    Reads channels, snapshots and documents, and remembers on this host what it has read.
 
-    def __init__(self, store: SnapshotStore, channels: ChannelStore, cache: Cache, clock: Clock) -> None:
+    Args:
+        store: holds the objects.
+        channels: holds the channels.
+        cache: what this host remembers.
+        clock: tells ages.
+        circuit: what is known of the store; by default one that thinks of it as a file on this host.
+        turns: how this host's processes do not ask all at once; everybody asks by default.
+        bake: how long a channel has to stand somewhere, seen by this host, for that to be its LastKnownGood.
+    """
+
+    def __init__(
+        self,
+        store: SnapshotStore,
+        channels: ChannelStore,
+        cache: Cache,
+        clock: Clock,
+        *,
+        circuit: Circuit | None = None,
+        turns: Turns | None = None,
+        bake: timedelta = timedelta(minutes=5),
+    ) -> None:
         self._store = store
         self._channels = channels
         self._cache = cache
         self._clock = clock
-        self._newest: dict[tuple[Scope, str], Channel] = {}
+        self._circuit = circuit or Circuit(clock, local=True)
+        self._turns = turns
+        self._bake = bake
+        self._notes = ChannelNotes(cache, clock)
+        self._recalled: dict[tuple[Scope, str], tuple[float, Sighting, str]] = {}
+        self._whole: set[Digest] = set()
         self._documents: dict[Digest, Mapping[str, Any]] = {}
 
     def channel(self, scope: Scope, name: str = STABLE) -> Resolution:
         """
-        Return where the channel *name* of *scope* stands.
+        Return where the channel *name* of *scope* stands, at once if this host has seen it before.
 
         The revision seen by one process never goes back, even when a replica that is behind answers.
 
@@ -61,35 +94,44 @@ class Resolver:
             UnknownChannel: nothing was published to it.
             StoreUnavailable: the store does not answer and this host never saw the channel.
         """
+        known = self._notes.newest(scope, name) or self._notes.last_seen(scope, name)
+        ask = self._circuit.insist if known is None else self._circuit.hurry
         try:
-            found = self._channels.channel(scope, name)
-        except StoreUnavailable:
-            return self._recalled(scope, name)
-        newest = self._newest.get((scope, name), found)
-        if found.revision < newest.revision:
-            return Resolution(newest)
-        self.note_channels([found])
-        return Resolution(found)
+            return self._found(ask(self._asked, scope, name))
+        except StoreUnavailable as unavailable:
+            return self._stale(scope, name, unavailable)
+
+    def present(self, scope: Scope, name: str = STABLE, *, patient: bool = True) -> Channel:
+        """
+        Return where the channel stands by the store's own word, however long that takes.
+
+        Args:
+            scope: whose channel.
+            name: its name.
+            patient: ask even if the store did not answer lately.
+
+        Raises:
+            UnknownChannel: nothing was published to it.
+            StoreUnavailable: the store does not answer.
+        """
+        ask = self._circuit.insist if patient else self._circuit.ask
+        return self._found(ask(self._asked, scope, name)).channel
 
     def note_channels(self, channels: Iterable[Channel]) -> None:
-        """Write down the state of *channels* for the day the store does not answer."""
+        """Write down where *channels* stand now, for the day the store does not answer."""
         for channel in channels:
-            key = (channel.scope, channel.name)
-            if self._newest.get(key) == channel:
-                continue
-            self._newest[key] = channel
-            self._cache.remember("channel", _channel_key(*key), _write(channel, self._clock.now()))
-            self._cache.remember("snapshot", str(channel.snapshot), channel.digest.encode())
+            seen = self._notes.see(channel)
+            if seen is not None and seen.stood >= self._bake:
+                self._prove(seen)
 
     def note_barred(self, environment: str, barred: Iterable[SnapshotId]) -> None:
         """Write down which snapshots of *environment* are quarantined."""
-        note = json.dumps(sorted(str(snapshot) for snapshot in barred)).encode()
-        self._cache.remember("barred", environment, note)
+        self._notes.bar(environment, barred)
+        self._recalled.clear()
 
     def known_barred(self, snapshot: SnapshotId) -> bool:
         """Tell whether *snapshot* is quarantined as far as this host knows; for when no ledger can be asked."""
-        note = self._cache.recall("barred", snapshot.environment)
-        return note is not None and str(snapshot) in json.loads(note)
+        return self._notes.is_barred(snapshot)
 
     def snapshot(self, digest: Digest, sequence: int) -> Snapshot:
         """
@@ -111,7 +153,7 @@ class Resolver:
         known = self._cache.recall("snapshot", str(snapshot))
         if known is not None:
             return as_digest(known.decode())
-        digest = self._store.find(snapshot).digest
+        digest = self._circuit.insist(self._store.find, snapshot).digest
         self._cache.remember("snapshot", str(snapshot), digest.encode())
         return digest
 
@@ -148,20 +190,82 @@ class Resolver:
 
     def _object(self, digest: Digest) -> bytes:
         body = self._cache.get_object(digest)
-        if body is None:
-            body = self._store.get_object(digest)
-            self._cache.put_object(digest, body)
+        if body is not None:
+            return body
+        if self._turns is None:
+            return self._fetched(digest)
+        return self._turns.once(
+            f"object/{digest}", lambda: self._cache.get_object(digest), lambda: self._fetched(digest)
+        )
+
+    def _fetched(self, digest: Digest) -> bytes:
+        body = self._circuit.insist(self._store.get_object, digest)
+        self._cache.put_object(digest, body)
         return body
 
-    def _recalled(self, scope: Scope, name: str) -> Resolution:
-        note = self._cache.recall("channel", _channel_key(scope, name))
-        if note is None:
+    def _asked(self, scope: Scope, name: str) -> Channel:
+        if self._turns is None:
+            return self._channels.channel(scope, name)
+        answer = self._turns.fresh(
+            f"channel/{scope}/{name}", lambda: channel_as_bytes(self._channels.channel(scope, name))
+        )
+        return channel_from_bytes(answer, scope, name)
+
+    def _found(self, found: Channel) -> Resolution:
+        newest = self._notes.newest(found.scope, found.name)
+        if newest is not None and found.revision < newest.revision:
+            behind = f"the store is behind: it says revision {found.revision}, and {newest.revision} was seen"
+            return Resolution(newest, reason=behind)
+        self.note_channels([found])
+        return Resolution(found)
+
+    def _stale(self, scope: Scope, name: str, unavailable: StoreUnavailable) -> Resolution:
+        tick = self._clock.monotonic()
+        held = self._recalled.get((scope, name))
+        if held is None or tick - held[0] > _RECALLED_FOR:
+            held = self._recalled[scope, name] = (tick, *self._best_known(scope, name))
+        _, seen, instead = held
+        age = max(self._clock.now() - seen.at, timedelta(0))
+        return Resolution(seen.channel, stale=True, age=age, reason=f"{unavailable.what}{instead}")
+
+    def _best_known(self, scope: Scope, name: str) -> tuple[Sighting, str]:
+        """Return the state to go on from, and why it is not the newest one, if so."""
+        newest = self._notes.last_seen(scope, name)
+        if newest is None:
             raise StoreUnavailable(
                 f"the store does not answer, and this host never saw channel {name!r} of {scope}",
                 fix="run `runpin doctor`; the call can be repeated",
             )
-        channel, written = _read(note, scope, name)
-        return Resolution(channel, stale=True, age=max(self._clock.now() - written, timedelta(0)))
+        why = self._unfit(newest.channel)
+        good = None if why is None else self._notes.proven(scope, name)
+        if good is None or self._unfit(good.channel) is not None:
+            return newest, "" if why is None else f"; {why}, and nothing older proved good"
+        return good, f"; {why}, so this is the LastKnownGood, revision {good.channel.revision}"
+
+    def _unfit(self, channel: Channel) -> str | None:
+        """Return why nobody should go on from this state; None if nothing is known against it."""
+        if self.known_barred(channel.snapshot):
+            return f"{channel.snapshot} is barred from new pins"
+        return None if self._is_whole(channel) else f"{channel.snapshot} is not whole on this host's disk"
+
+    def _prove(self, seen: Sighting) -> None:
+        channel = seen.channel
+        held = self._notes.proven(channel.scope, channel.name)
+        if (held is None or held.channel != channel) and self._unfit(channel) is None:
+            self._notes.prove(seen)
+
+    def _is_whole(self, channel: Channel) -> bool:
+        """Tell whether every byte of the snapshot is on this host's disk, and intact."""
+        if channel.digest in self._whole:
+            return True
+        manifest = self._cache.get_object(channel.digest)
+        if manifest is None:
+            return False
+        documents = read_manifest(manifest, channel.snapshot.sequence).documents
+        if any(self._cache.get_object(digest) is None for digest in documents.values()):
+            return False
+        self._whole.add(channel.digest)
+        return True
 
 
 def _named(snapshot: Snapshot, name: str) -> Digest:
@@ -173,31 +277,3 @@ def _named(snapshot: Snapshot, name: str) -> Digest:
             fix=f"it has: {', '.join(snapshot.documents) or 'none'}",
         )
     return digest
-
-
-def _channel_key(scope: Scope, name: str) -> str:
-    return f"{scope}/{name}"
-
-
-def _write(channel: Channel, now: datetime) -> bytes:
-    note = {
-        "revision": channel.revision,
-        "snapshot": str(channel.snapshot),
-        "digest": channel.digest,
-        "moved_at": channel.moved_at.isoformat(),
-        "written": now.isoformat(),
-    }
-    return json.dumps(note, sort_keys=True).encode()
-
-
-def _read(note: bytes, scope: Scope, name: str) -> tuple[Channel, datetime]:
-    content = json.loads(note)
-    channel = Channel(
-        scope=scope,
-        name=name,
-        revision=content["revision"],
-        snapshot=SnapshotId.parse(content["snapshot"]),
-        digest=as_digest(content["digest"]),
-        moved_at=datetime.fromisoformat(content["moved_at"]),
-    )
-    return channel, datetime.fromisoformat(content["written"])

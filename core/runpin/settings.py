@@ -55,7 +55,8 @@ class Settings(BaseSettings):
     )
     store: SecretStr | None = Field(
         None,
-        description="URL of store and ledger: SQLite, PostgreSQL or etcd; SQLite in the home folder by default",
+        description="URL of the store, and of the ledger unless that is elsewhere: SQLite, PostgreSQL, etcd or Azure App "
+        "Configuration; SQLite in the home folder by default",
     )
     ledger: SecretStr | None = Field(
         None, description="URL of the ledger, if the store is Azure App Configuration, which cannot be one"
@@ -68,6 +69,10 @@ class Settings(BaseSettings):
     )
     store_upgrade: bool = Field(default=True, description="create and migrate the store's tables when needed")
     cache: Path | None = Field(None, description="folder of the local cache; `cache` in the home folder by default")
+    hurry: float = Field(0.2, gt=0, description="seconds that a call waits which this host can answer by itself")
+    bake: float = Field(
+        300.0, ge=0, description="seconds that a channel stands at a Snapshot before that is this host's LastKnownGood"
+    )
     repository: SecretStr | None = Field(
         None, description="config repository: a path or a URL; the current folder by default"
     )

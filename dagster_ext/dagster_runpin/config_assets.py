@@ -124,16 +124,16 @@ def standing_of(core: Runpin, application: str, channel: str | None = None) -> S
     """
     scope = Scope(application, core.settings.environment, core.settings.tenant)
     try:
-        found = core.resolver.channel(scope, channel or core.settings.channel)
+        found = core.resolver.present(scope, channel or core.settings.channel)
     except UnknownChannel:
         return None
-    if found.stale:
+    except StoreUnavailable as away:
         raise StoreUnavailable(
             "the store does not answer, so nobody can say where the channel stands",
-            where=f"channel {found.channel.name!r} of {scope}",
+            where=f"channel {channel or core.settings.channel!r} of {scope}",
             fix="try again; `runpin doctor` says what is away",
-        )
-    return standing_at(core, found.channel)
+        ) from away
+    return standing_at(core, found)
 
 
 def standing_at(core: Runpin, channel: Channel) -> Standing:

@@ -13,10 +13,10 @@ from runpin.clock import SystemClock
 from runpin.database.engine import Database
 from runpin.errors import SnapshotQuarantined
 from runpin.ledgers.sql import SqlLedger
-from runpin.model import STABLE, Asked, Behavior, Pin, Scope
+from runpin.model import STABLE, Asked, Behavior, Channel, Pin, Scope
 from runpin.pinning import Pinner
 from runpin.proposing import Proposal
-from runpin.resolving import Resolution, Resolver
+from runpin.resolving import Resolver
 from world import SCOPE, World, after, carried, run_key
 
 
@@ -183,9 +183,9 @@ class Meeting(Resolver):
     looked: Event
     both: Barrier
 
-    def channel(self, scope: Scope, name: str = STABLE) -> Resolution:
+    def present(self, scope: Scope, name: str = STABLE, *, patient: bool = True) -> Channel:
         """Return where the channel stood."""
-        found = super().channel(scope, name)
+        found = super().present(scope, name, patient=patient)
         self.looked.set()
         self.both.wait(30)
         return found
