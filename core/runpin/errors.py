@@ -25,6 +25,7 @@ Every error runpin raises on purpose, as one tree.
     - StoreUnavailable            try again later; nothing is known to be wrong
     - StoreCorrupt                stored bytes do not match their digest, or the database is damaged
     - StoreOutdated               the database schema is older or newer than this release
+    - SnapshotRefused             a mirror checks what it is given, and does not accept it
   + Conflict
     - RevisionConflict            somebody else moved the channel first
     - EpochConflict               somebody else switched the run first
@@ -230,6 +231,10 @@ class StoreCorrupt(StoreError):
 
 class StoreOutdated(StoreError):
     """The database schema and this release do not fit together."""
+
+
+class SnapshotRefused(StoreError):
+    """A mirror checks what it is given, and does not accept this."""
 
 
 class Conflict(RunpinError):

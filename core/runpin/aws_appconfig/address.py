@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlencode, urlsplit
 
-from runpin.errors import SettingsError
+from runpin.errors import NotFound, SettingsError
+from runpin.model import check_name
 
 SCHEME = "aws-appconfig"
 """The scheme of a mirror's URL."""
@@ -14,8 +15,8 @@ SCHEME = "aws-appconfig"
 _REGION = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+", re.ASCII)
 _STRATEGY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_OPTIONS = frozenset({"strategy", "profile", "endpoint", "ca"})
-_EXAMPLE = "write aws-appconfig://eu-west-1 and, after a '?', strategy=NAME, profile=NAME, endpoint=URL or ca=FILE"
+_OPTIONS = frozenset({"strategy", "flags", "agent", "agent_token", "profile", "endpoint", "ca"})
+_EXAMPLE = "write aws-appconfig://eu-west-1 and, after a '?', options that docs/how-to/aws-appconfig.md lists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,9 @@ class Address:
     Attributes:
         region: such as `eu-west-1`.
         strategy: the name of the deployment strategy.
+        flags: the document that is mirrored, as feature flags of AppConfig's own; None for whole Snapshots.
+        agent: where the AppConfig Agent of this host listens, which readers ask; None to ask the service.
+        agent_token: the path of a file with the token that the Agent wants; None if it wants none.
         profile: the section of the AWS configuration files to take credentials from; None for the usual search.
         endpoint: what is asked in the place of AWS's public endpoint; None for that one.
         ca: the path of a PEM file with the authorities to trust; None for the usual ones.
@@ -33,6 +37,9 @@ class Address:
 
     region: str
     strategy: str = "runpin"
+    flags: str | None = None
+    agent: str | None = None
+    agent_token: str | None = None
     profile: str | None = None
     endpoint: str | None = None
     ca: str | None = None
@@ -40,7 +47,14 @@ class Address:
     @property
     def where(self) -> str:
         """What an error may say about the address."""
-        return f"{SCHEME}://{self.region}"
+        return f"{SCHEME}://{self.region}" + (f"?flags={self.flags}" if self.flags else "")
+
+    @property
+    def key(self) -> str:
+        """What tells this mirror from others in its records: the region, and where in it, as far as the URL says so."""
+        given = {"profile": self.profile, "endpoint": self.endpoint, "flags": self.flags}
+        options = urlencode({name: value for name, value in given.items() if value is not None})
+        return f"{self.region}?{options}" if options else self.region
 
     def __str__(self) -> str:
         return self.where
@@ -48,7 +62,7 @@ class Address:
 
 def parse(url: str) -> Address:
     """
-    Read the address of a mirror: `aws-appconfig://REGION?strategy=NAME&profile=NAME&endpoint=URL&ca=/path/ca.pem`.
+    Read the address of a mirror: `aws-appconfig://REGION`, and after a `?` any of the options of `Address`.
 
     Raises:
         SettingsError: it is malformed. No piece of it is repeated.
@@ -62,8 +76,12 @@ def parse(url: str) -> Address:
     address = Address(parts.netloc, **{name: values[0] for name, values in given.items()})
     if not _STRATEGY.fullmatch(address.strategy):
         raise _unusable("the strategy in the URL cannot be the name of one")
+    if address.flags is not None and not _is_document(address.flags):
+        raise _unusable("the flags in the URL cannot be the name of a document")
     if address.endpoint is not None and not _is_safe(address.endpoint):
         raise _unusable("the endpoint in the URL is not https")
+    if address.agent is not None and not _is_agent(address.agent):
+        raise _unusable("the agent in the URL is not http on this host, such as http://localhost:2772")
     return address
 
 
@@ -81,6 +99,20 @@ def _is_safe(endpoint: str) -> bool:
     if parts is None or not parts.hostname or "@" in parts.netloc:
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
+def _is_agent(url: str) -> bool:
+    parts = _split(url)
+    # What it answers is neither signed nor encrypted, so it stays on this host.
+    return parts is not None and parts.scheme == "http" and not parts.path.strip("/") and _is_safe(url)
+
+
+def _is_document(name: str) -> bool:
+    try:
+        check_name("document", name)
+    except NotFound:
+        return False
+    return True
 
 
 def _unusable(what: str) -> SettingsError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from runpin.canonical import canonical, read_manifest, thaw, verified
 from runpin.errors import RunpinError, StoreCorrupt
-from runpin.model import Snapshot, SnapshotId, as_digest
+from runpin.model import Digest, Scope, Snapshot, SnapshotId, as_digest
 
 FORMAT = 1
 
@@ -19,6 +19,12 @@ class Whole:
 
     snapshot: Snapshot
     bodies: Mapping[str, bytes]
+
+
+def objects_of(whole: Whole) -> dict[Digest, bytes]:
+    """Return every object of *whole* as a store keeps it: the manifest and the documents, each under its digest."""
+    documents = {digest: whole.bodies[name] for name, digest in whole.snapshot.documents.items()}
+    return {whole.snapshot.digest: whole.snapshot.manifest, **documents}
 
 
 def packed(whole: Whole) -> bytes:
@@ -49,6 +55,26 @@ def unpacked(body: bytes, where: str) -> Whole:
     except (ValueError, TypeError, KeyError, AttributeError, RunpinError) as error:
         fix = "look who else writes to this profile, and move the channel again"
         raise StoreCorrupt("what AWS AppConfig serves is no Snapshot of runpin", where=where, fix=fix) from error
+
+
+def checked(body: bytes, label: str | None, scope: Scope, where: str) -> Whole:
+    """
+    Read what AppConfig serves to the readers of *scope*.
+
+    Args:
+        body: what it serves.
+        label: the label of the version that this is, None if it has none or is not told.
+        scope: whose Snapshot it has to be.
+        where: who serves it.
+
+    Raises:
+        StoreCorrupt: it is not what `packed` wrote, is another scope's, or is under another one's label.
+    """
+    whole = unpacked(body, where)
+    if whole.snapshot.scope == scope and label in (None, str(whole.snapshot.id)):
+        return whole
+    what = f"AWS AppConfig serves {whole.snapshot.id} in the place of another Snapshot"
+    raise StoreCorrupt(what, where=where, fix="look who else deploys to this profile, and move the channel again")
 
 
 def _read(content: Any, where: str) -> Whole:

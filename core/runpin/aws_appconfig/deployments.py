@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runpin.aws_appconfig.clients import Clients
-from runpin.aws_appconfig.failures import code_of
+from runpin.aws_appconfig.failures import code_of, refusal_of
 from runpin.aws_appconfig.places import Place, items
 from runpin.model import Channel
 
@@ -84,6 +84,9 @@ def start(clients: Clients, place: Place, version: int, channel: Channel, after:
     Deploy *version* for the stand of *channel* if *after* still is the newest number; tell whether it was started.
 
     False may also mean that an earlier attempt of this very call was carried out.
+
+    Raises:
+        SnapshotRefused: a validator of the profile does not accept this version.
     """
     from botocore.exceptions import ClientError  # type: ignore[import-untyped] # it ships no types
 
@@ -100,6 +103,9 @@ def start(clients: Clients, place: Place, version: int, channel: Channel, after:
     try:
         clients.control.start_deployment(**request)
     except ClientError as error:
+        refused = refusal_of(error, f"{channel.snapshot}, version {version}", place.where)
+        if refused is not None:
+            raise refused from error
         if code_of(error) != "ConflictException":
             raise
         return False

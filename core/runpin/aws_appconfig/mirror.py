@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from runpin.aws_appconfig.address import SCHEME
-from runpin.aws_appconfig.content import Whole, packed
+from runpin.aws_appconfig.content import Whole
 from runpin.aws_appconfig.deployments import COMPLETE, TAKEN_BACK, Deployment, Seen, look, start, stop
+from runpin.aws_appconfig.flags import content_of
 from runpin.aws_appconfig.places import Place, place_of, profile_of
 from runpin.aws_appconfig.versions import published
 from runpin.mirrors import Standing
@@ -98,10 +99,11 @@ class Mirror:
         return self._recorded(state)
 
     def _looked(self, scope: Scope, name: str, ends: float) -> State:
-        where = f"{self._endpoint.where}, profile {profile_of(scope, name)!r} of {scope}"
+        address = self._endpoint.address
+        where = f"{self._endpoint.where}, profile {profile_of(scope, name, address.flags)!r} of {scope}"
 
         def work(clients: Clients) -> tuple[Place, Seen]:
-            place = place_of(clients, scope, name, self._endpoint.address.strategy, where)
+            place = place_of(clients, scope, name, address, where)
             return place, look(clients, place)
 
         place, seen = self._endpoint.attempt(work, ends)
@@ -119,7 +121,8 @@ class Mirror:
                 return False
             self._endpoint.attempt(lambda clients: stop(clients, state.place, ours), ends)
             return True
-        content, label = packed(self._whole(state.channel)), str(state.channel.snapshot)
+        flags, label = self._endpoint.address.flags, str(state.channel.snapshot)
+        content = content_of(self._whole(state.channel), flags, self._endpoint.where)
 
         def work(clients: Clients) -> None:
             version = published(clients, state.place, label, content, self._endpoint.where)
@@ -135,7 +138,7 @@ class Mirror:
         return Whole(snapshot, {name: self._store.get_object(each) for name, each in snapshot.documents.items()})
 
     def _key(self, channel: Channel) -> ReactionKey:
-        return ReactionKey(SCHEME, self._endpoint.address.region, "mirror", channel.scope, channel.name)
+        return ReactionKey(SCHEME, self._endpoint.address.key, "mirror", channel.scope, channel.name)
 
     def _recorded(self, state: State) -> State:
         """Record how the deployment for the present stand ended, if it has and that is not recorded."""

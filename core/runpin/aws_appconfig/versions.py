@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from runpin.aws_appconfig.clients import Clients
-from runpin.aws_appconfig.failures import code_of
+from runpin.aws_appconfig.failures import code_of, refusal_of
 from runpin.aws_appconfig.places import Place, items
+from runpin.canonical import thaw
 from runpin.errors import StoreCorrupt
 
 _CONTENT_TYPE = "application/json"
@@ -20,6 +23,7 @@ def published(clients: Clients, place: Place, label: str, content: bytes, where:
 
     Raises:
         StoreCorrupt: the label is that of a version with other content.
+        SnapshotRefused: the service checks what it is given, and does not take this.
     """
     for _ in range(_ROUNDS):
         newest, found = _newest(clients, place, label)
@@ -43,7 +47,8 @@ def _newest(clients: Clients, place: Place, label: str) -> tuple[int, int | None
 
 def _require_same(clients: Clients, place: Place, number: int, content: bytes, where: str) -> int:
     answer = clients.control.get_hosted_configuration_version(**place.versions, VersionNumber=number)
-    if answer["Content"].read() != content:
+    stored = answer["Content"].read()
+    if stored != content and _undated(stored) != _undated(content):
         raise StoreCorrupt(
             f"version {number} in AWS AppConfig is labelled as a Snapshot, and holds something else",
             where=where,
@@ -61,8 +66,24 @@ def _create(clients: Clients, place: Place, label: str, content: bytes, newest: 
             **place.versions, Content=content, ContentType=_CONTENT_TYPE, VersionLabel=label, **condition
         )
     except ClientError as error:
+        refused = refusal_of(error, label, place.where)
+        if refused is not None:
+            raise refused from error
         if code_of(error) != "ConflictException":
             raise
         return None
     number: int = answer["VersionNumber"]
     return number
+
+
+def _undated(content: bytes) -> Any:
+    """Return the JSON value of feature flags without the times that the service adds to what it stores."""
+    try:
+        value = thaw(content)
+    except ValueError:
+        return content
+    parts = value if isinstance(value, dict) and set(value) == {"version", "flags", "values"} else {}
+    for each in (each for part in ("flags", "values") for each in parts.get(part, {}).values()):
+        for added in ("_createdAt", "_updatedAt"):
+            each.pop(added, None)
+    return value
