@@ -14,7 +14,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
-from azure_double import IDENTITY, SECRET, Answer, Double, Request
+from azure_double import Double
+from azure_double_wire import IDENTITY, SECRET, Answer, Request
 from runpin.azure_appconfig.endpoint import Endpoint
 from runpin.clock import SystemClock
 
@@ -133,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._upset(fault, request)
 
-    do_GET = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815 - the standard library's names
+    do_GET = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve  # noqa: N815 - the standard library's names
 
     def _upset(self, fault: Fault, request: Request) -> None:
         answer, released = self.server_of_double.double.answer, self.server_of_double.released

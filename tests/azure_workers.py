@@ -14,8 +14,8 @@ from threading import Lock
 from time import monotonic
 from typing import TypeVar
 
-from azure_double import Request
 from azure_double_server import Fault, Server
+from azure_double_wire import Request
 from runpin.azure_appconfig.endpoint import Endpoint
 from runpin.clock import SystemClock
 from runpin.errors import RevisionConflict, StoreUnavailable

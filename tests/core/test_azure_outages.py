@@ -8,8 +8,9 @@ from time import monotonic
 
 import pytest
 
-from azure_double import SECRET, Answer, Double, Request
+from azure_double import Double
 from azure_double_server import Fault, Server, serving
+from azure_double_wire import SECRET, Answer, Request
 from runpin.azure_appconfig.address import access_key, parse
 from runpin.azure_appconfig.calls import Call
 from runpin.azure_appconfig.endpoint import Endpoint

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from azure_double import SECRET
 from azure_double_server import Server, serving
+from azure_double_wire import SECRET
 from command_line import CommandLine
 from runpin.assembly import Runpin
 from runpin.backends import AzureBackend, open_backend
