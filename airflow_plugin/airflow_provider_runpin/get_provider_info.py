@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_runpin.connection import FORM
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata; `package-name` is the name of the distribution, as Airflow demands."""
@@ -12,32 +14,14 @@ def get_provider_info() -> dict[str, Any]:
         "name": "runpin",
         "description": "Every DAG run keeps one configuration Snapshot.",
         "versions": ["0.1.0"],
-        "connection-types": [_CONNECTION],
+        "connection-types": [FORM],
         "hooks": [{"integration-name": "runpin", "python-modules": ["airflow_provider_runpin.hooks.runpin"]}],
         "operators": [{"integration-name": "runpin", "python-modules": ["airflow_provider_runpin.operators.config"]}],
+        "sensors": [{"integration-name": "runpin", "python-modules": ["airflow_provider_runpin.sensors.config"]}],
+        "triggers": [{"integration-name": "runpin", "python-modules": ["airflow_provider_runpin.triggers.config"]}],
         "config": {"runpin": {"description": "Runpin in this Airflow", "options": _OPTIONS}},
     }
 
-
-def _text(label: str, description: str) -> dict[str, Any]:
-    return {"label": label, "description": description, "schema": {"type": ["string", "null"]}}
-
-
-_CONNECTION = {
-    "connection-type": "runpin",
-    "hook-class-name": "airflow_provider_runpin.hooks.runpin.RunpinHook",
-    "hook-name": "runpin",
-    "ui-field-behaviour": {
-        "hidden-fields": ["host", "schema", "login", "port"],
-        "relabeling": {"password": "Store URL"},
-        "placeholders": {"password": "postgresql+psycopg://runpin:secret@db/runpin"},
-    },
-    "conn-fields": {
-        "environment": _text("Environment", "Deployment target, for example prod. Empty: RUNPIN_ENVIRONMENT."),
-        "tenant": _text("Tenant", "Tenant whose snapshots are read. Empty: none."),
-        "channel": _text("Channel", "Channel that new runs follow. Empty: stable."),
-    },
-}
 
 _OPTIONS = {
     "enable_listener": {

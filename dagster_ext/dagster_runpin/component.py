@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import dagster as dg  # noqa: TID253 - a code location imports this on top of Dagster
 from pydantic import Field
 
-from dagster_runpin.resource import RunpinResource
+from dagster_runpin.resource import SETTINGS, RunpinResource
 from dagster_runpin.scaffolding import RunpinScaffolder
 from runpin.reading import split_path
 
@@ -35,6 +35,16 @@ def _late(context: dg.ResolutionContext, text: str | None) -> str | None:
 def _says(description: str, *examples: Any) -> dg.Resolver:
     resolver: dg.Resolver = dg.Resolver.default(description=description, examples=list(examples) or None)
     return resolver
+
+
+def _secret(description: str, variable: str) -> dg.Resolver:
+    return dg.Resolver(
+        _late,
+        model_field_type=str | None,
+        inject_before_resolve=False,
+        description=f"{description}. It may hold credentials, so name a variable: it is read late",
+        examples=[f"{{{{ env.{variable} }}}}"],
+    )
 
 
 class SensorAttributes(dg.Resolvable, dg.Model):
@@ -67,15 +77,15 @@ class RunpinComponent(dg.Component, dg.Resolvable, dg.Model):
     channel: Annotated[str | None, _says("channel that new runs follow, `stable` by default")] = None
     deployment: Annotated[str | None, _says("name of this Dagster installation, part of every run key")] = None
     store: Annotated[
-        Any,
-        dg.Resolver(
-            _late,
-            model_field_type=str | None,
-            inject_before_resolve=False,
-            description="SQLAlchemy URL of the store. It holds credentials, so name a variable: it is read late",
-            examples=["{{ env.RUNPIN_STORE }}"],
-        ),
+        Any, _secret("URL of the store: SQLite, PostgreSQL, etcd or Azure App Configuration", "RUNPIN_STORE")
     ] = None
+    ledger: Annotated[Any, _secret("URL of the ledger, if the store cannot be one", "RUNPIN_LEDGER")] = None
+    store_connection_string: Annotated[
+        Any, _secret("connection string of an Azure store", "RUNPIN_STORE_CONNECTION_STRING")
+    ] = None
+    mirror: Annotated[Any, _secret("URL of the mirror", "RUNPIN_MIRROR")] = None
+    repository: Annotated[Any, _secret("config repository: a path or a URL", "RUNPIN_REPOSITORY")] = None
+    branch: Annotated[str | None, _says("branch whose rules judge", "main")] = None
     sensor: Annotated[
         SensorAttributes | None, _says("one sensor for each application of the documents; it observes, and launches")
     ] = None
@@ -99,8 +109,7 @@ class RunpinComponent(dg.Component, dg.Resolvable, dg.Model):
         )
 
     def _resource(self) -> RunpinResource:
-        names = ("environment", "tenant", "channel", "deployment", "store")
-        return RunpinResource(**{name: value for name in names if (value := getattr(self, name)) is not None})
+        return RunpinResource(**{name: value for name in SETTINGS if (value := getattr(self, name)) is not None})
 
     def _assets(self) -> Iterator[dg.AssetsDefinition]:
         if self.documents:

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 PATIENCE = 1.0
 """Seconds that a process waits, once, for its first look at the channels."""
 
+_SETTINGS = (
+    *("environment", "tenant", "channel", "deployment", "applications"),
+    *("store", "ledger", "store_connection_string"),
+)
+
 
 class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
     """
@@ -58,8 +63,7 @@ class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
     @classmethod
     def config_type(cls) -> Any:
         """Return the fields of Dagster's own queue, and ours."""
-        names = ("environment", "tenant", "channel", "deployment", "store", "applications")
-        fields = {name: dg.Field(dg.StringSource, is_required=False) for name in names}
+        fields = {name: dg.Field(dg.StringSource, is_required=False) for name in _SETTINGS}
         own = dg.Field(fields, is_required=False, description="settings of runpin, RUNPIN_* by default")
         queue: Any = super().config_type()
         return {**queue, "runpin": own}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import dagster as dg  # noqa: TID253 - a code location imports this on top of Dagster
 from pydantic import Field, PrivateAttr
 
+from dagster_runpin.masking import unmasked
 from dagster_runpin.materializing import MaterializationNotes
 from dagster_runpin.runs import refused, run_of
 from runpin.errors import NoRun, RunpinError
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     from runpin.reading import Model, PinnedRun
 
 
+def _field(meaning: str) -> Any:
+    return Field(default=None, description=meaning)
+
+
+def _secret(meaning: str) -> Any:
+    return Field(default=None, description=meaning, repr=False, json_schema_extra={"dagster__is_secret": True})
+
+
 class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """
     Reads configuration that stays the same for a whole run.
@@ -31,25 +40,37 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             etl = runpin.config("payments/etl", model=PaymentsEtl)
 
     The first read of a run decides, and every step, retry and re-execution of it gets the same answer. What is left
-    out here comes from the `RUNPIN_*` settings.
+    out here comes from the `RUNPIN_*` settings. Give what is secret as an `EnvVar`: Dagster then holds the variable's
+    name; a text it hides in its pages only.
     """
 
-    environment: str | None = Field(default=None, description="deployment target, for example prod")
-    tenant: str | None = Field(default=None, description="tenant whose snapshots are read")
-    channel: str | None = Field(default=None, description="channel that new runs follow, `stable` by default")
-    deployment: str | None = Field(default=None, description="name of this Dagster installation, part of every run key")
-    store: str | None = Field(
-        default=None, description="SQLAlchemy URL of the store; holds credentials, so give it as an EnvVar"
+    environment: str | None = _field("deployment target, for example dev or prod")
+    tenant: str | None = _field("tenant whose snapshots are read; none by default")
+    channel: str | None = _field("channel that new runs follow")
+    deployment: str | None = _field("name of this Airflow or Dagster installation; part of every run key")
+    store: str | None = _secret(
+        "URL of the store, and of the ledger unless that is elsewhere: SQLite, PostgreSQL, etcd or Azure App "
+        "Configuration; SQLite in the home folder by default"
     )
+    ledger: str | None = _secret("URL of the ledger, if the store is Azure App Configuration, which cannot be one")
+    store_connection_string: str | None = _secret(
+        "connection string of an Azure App Configuration store, if its URL says so"
+    )
+    mirror: str | None = _secret(
+        "URL of AWS AppConfig, where `runpin mirror` deploys what channels name; none by default"
+    )
+    repository: str | None = _secret("config repository: a path or a URL; the current folder by default")
+    branch: str | None = _field("branch that is published")
 
     _run: PinnedRun | None = PrivateAttr(default=None)
+    _given: Mapping[str, str | None] | None = PrivateAttr(default=None)
     _notes: MaterializationNotes = PrivateAttr(default_factory=MaterializationNotes)
 
     @property
     def core(self) -> Runpin:
         """The wired core; one for each process and set of values."""
-        names = ("environment", "tenant", "channel", "deployment", "store")
-        return _core(tuple((name, value) for name in names if (value := getattr(self, name)) is not None))
+        given = self._given or self._fields()
+        return _core(tuple((name, value) for name, value in given.items() if value is not None))
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RunpinResource]:
@@ -136,14 +157,22 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._notes.note(self.run, path)
         return {KEY: handed}
 
+    def _fields(self) -> dict[str, str | None]:
+        return {name: getattr(self, name) for name in SETTINGS}
+
     def _find_run(self, context: dg.InitResourceContext) -> PinnedRun | None:
         if context.run is None:
             return None
         try:
+            self._given = unmasked(self._fields(), context)
             return run_of(context.run, _instance(context), self.core)
         except RunpinError as error:
             # Raised here it would be Dagster's error, and end steps of the same process that need no configuration.
             return refused(context.run, error)
+
+
+SETTINGS = tuple(RunpinResource.model_fields)
+"""The settings of the core that a resource may be given."""
 
 
 @cache

@@ -104,7 +104,7 @@ def test_the_hook_reads_through_its_connection(connected: SnapshotId) -> None:
         answer = hook.test_connection()
 
     assert ({"number": 1}, [connected]) == (config, [pin.snapshot for pin in pinned])
-    assert (True, "The store answers. Published for staging: payments.") == answer
+    assert (True, "Store and ledger answer. Published for staging: payments.") == answer
     assert STABLE == core.settings.channel
 
 

@@ -20,8 +20,8 @@ class RunpinHook(BaseHook):
     """
     Reads pinned configuration through the connection *runpin_conn_id*.
 
-    The connection may name the store's URL (in the password field, since it holds credentials), the environment,
-    the tenant and the channel; what it leaves out comes from the `RUNPIN_*` settings.
+    The store's URL is in the password field, since it holds credentials; the ledger's URL and whatever else the form
+    asks for is in the extra. What the connection leaves out comes from the `RUNPIN_*` settings.
     """
 
     conn_name_attr = "runpin_conn_id"
@@ -36,14 +36,10 @@ class RunpinHook(BaseHook):
     @cached_property
     def runpin(self) -> Runpin:
         """The core, wired from the connection."""
+        from airflow_provider_runpin.connection import settings_in
         from runpin.assembly import Runpin
 
-        connection = self.get_connection(self.runpin_conn_id)
-        extra = connection.extra_dejson
-        given = {name: extra[name] for name in ("environment", "tenant", "channel") if extra.get(name)}
-        if connection.password:
-            given["store"] = connection.password
-        return Runpin.open(**given)
+        return Runpin.open(**settings_in(self.get_connection(self.runpin_conn_id)))
 
     def get_conn(self) -> Runpin:
         """Return the core, wired from the connection."""
@@ -65,11 +61,12 @@ class RunpinHook(BaseHook):
         return run.get_config(path) if model is None else run.get_config(path, model)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Say whether the store answers, and what it holds; behind the "Test" button of the connection form."""
+        """Say whether store and ledger answer, and what is there; behind the "Test" button of the connection form."""
         try:
             settings = self.runpin.settings
             channels = self.runpin.store.channels(settings.environment, settings.tenant)
+            self.runpin.ledger.barred(settings.environment)
         except Exception as error:  # noqa: BLE001 - the form shows any reason as text
             return False, str(error)
         applications = ", ".join(sorted({channel.scope.application for channel in channels})) or "nothing yet"
-        return True, f"The store answers. Published for {settings.environment}: {applications}."
+        return True, f"Store and ledger answer. Published for {settings.environment}: {applications}."
