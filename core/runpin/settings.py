@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     )
     store: SecretStr | None = Field(
         None,
-        description="URL of the store, and of the ledger unless that is elsewhere: SQLite, PostgreSQL, etcd or Azure App "
-        "Configuration; SQLite in the home folder by default",
+        description="URL of the store, and of the ledger unless that is elsewhere: SQLite, PostgreSQL, etcd or Azure "
+        "App Configuration; SQLite in the home folder by default",
     )
     ledger: SecretStr | None = Field(
         None, description="URL of the ledger, if the store is Azure App Configuration, which cannot be one"
