@@ -231,7 +231,8 @@ def _claimed_port() -> socket.socket:
 
 def _programs() -> Path | None:
     found = shutil.which("initdb")
-    places = [Path(found).parent] if found else []
+    # Beside a link there may be none of the other programs.
+    places = [Path(found).resolve().parent] if found else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((place for place in places if (place / "initdb").exists() and (place / "postgres").exists()), None)
 

@@ -206,6 +206,11 @@ def test_store_upgrade(cli: CommandLine) -> None:
     check("store upgrade", cli.ok("store", "upgrade", "--json").json)
 
 
+def test_store_roles(cli: CommandLine) -> None:
+    """The answer of `store roles` is the documented one."""
+    check("store roles", cli.ok("store", "roles", "--json").json)
+
+
 def test_an_error(cli: CommandLine) -> None:
     """An error has the documented form, on stdout and nowhere else."""
     answer = cli.run("explain", "paymets.etl", "-e", "prod", "-r", cli.config, "--json")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,6 +31,30 @@ def upgrade(*, as_json: AsJson = False) -> None:
         say(f"{where} has no tables, so there is nothing to do.")
     else:
         say(f"The tables in {where} have version {version}.", style="green")
+
+
+@store.command("roles")
+def roles(
+    *,
+    prefix: Annotated[
+        str, typer.Option("--prefix", metavar="NAME", help="Begins the roles' names: one for each deployment.")
+    ] = "runpin",
+    schema: Annotated[str, typer.Option("--schema", metavar="NAME", help="Holds the tables.")] = "public",
+    as_json: AsJson = False,
+) -> None:
+    """
+    Print the SQL that makes PostgreSQL's roles, with no more rights than each needs.
+
+    Nothing is contacted: read it, then let psql run it as whoever owns the tables, after each upgrade.
+    """
+    from runpin.database.roles import Role, roles_sql
+
+    sql = roles_sql(prefix, schema)
+    if as_json:
+        emit({"roles": [f"{prefix}_{role}" for role in Role], "sql": sql})
+    else:
+        # Not for people's eyes alone: a console would break its lines.
+        sys.stdout.write(sql)
 
 
 def _upgraded(core: Runpin) -> tuple[str, str | None]:

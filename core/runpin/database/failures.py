@@ -17,17 +17,26 @@ class Failure:
     A failed attempt.
 
     `again` tells whether the same transaction may be tried once more at once;
-    `lost` whether the other connections of this process have probably gone with this one.
+    `lost` whether the other connections of this process have probably gone with this one;
+    `denied` whether the user lacks a right.
     """
 
     error: StoreError
     again: bool = False
     lost: bool = False
+    denied: bool = False
 
 
 def unavailable(what: str, where: str, fix: str, *, again: bool = False, lost: bool = False) -> Failure:
     """Return a failure that will pass."""
     return Failure(StoreUnavailable(what, where=where, fix=fix), again, lost)
+
+
+def not_granted(what: str, where: str, role: str) -> Failure:
+    """Return the failure of a user who lacks the rights of *role*."""
+    fix = f"let a user with the role {role} do it, or grant that role; `runpin store roles` prints what each may do"
+    error = StoreUnavailable(f"the database user is not granted {what}", where=where, fix=fix)
+    return Failure(error, denied=True)
 
 
 def outdated(where: str) -> Failure:

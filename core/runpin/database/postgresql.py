@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -10,7 +11,8 @@ import sqlalchemy as sa  # noqa: TID253 - this adapter is imported lazily
 from sqlalchemy.dialects import postgresql  # noqa: TID253 - this adapter is imported lazily
 
 from runpin.database.address import Address
-from runpin.database.failures import Failure, corrupt, outdated, refused, unavailable
+from runpin.database.failures import Failure, corrupt, not_granted, outdated, refused, unavailable
+from runpin.database.roles import Role, needed_for
 from runpin.database.wire import Driver, Held, Prepared
 from runpin.errors import SettingsError
 from runpin.ports import Clock
@@ -27,10 +29,17 @@ except ImportError as missing:
 # 40 serialization and deadlock.
 _AGAIN = ("08", "57P0", "53", "25006", "25P03", "40")
 _LOST = ("08", "57P0", "25006", "25P03")
-_WAITED = ("55P03", "57014")
+_NO_LOCK = "55P03"
+_WAITED = (_NO_LOCK, "57014")
 _DAMAGED = ("XX001", "XX002")
 _ABSENT = ("42P01", "42703", "42883")
-_ACCESS = ("28", "3D000", "42501")
+_ACCESS = ("28", "3D000")
+_NOT_GRANTED = "42501"
+_OURS = re.compile(r"\brunpin_[a-z_]+")
+
+
+class NotConnected(psycopg.OperationalError):
+    """A connection that was never made, which says nothing about those that were."""
 
 
 class Connection(psycopg.Connection[Any]):
@@ -140,17 +149,15 @@ class Postgresql:
         where = self._address.where
         state = getattr(error, "sqlstate", None) or ""
         if not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-            return unavailable("the database does not answer", where, _REACH, again=True, lost=True)
+            lost = not isinstance(error, NotConnected)
+            return unavailable("the database does not answer", where, _REACH, again=True, lost=lost)
         if state.startswith(_AGAIN):
             lost = state.startswith(_LOST)
             return unavailable(f"the database could not do it now ({state})", where, _REACH, again=True, lost=lost)
         if state in _WAITED:
-            return unavailable("another transaction has kept a lock", where, "see `pg_stat_activity` for who waits")
-        if state.startswith(_ACCESS):
-            return unavailable("the database does not let this user in", where, "check the user, password and grants")
-        if state in _DAMAGED:
-            return corrupt(where, "restore the database from a backup")
-        return outdated(where) if state in _ABSENT else refused(state or type(error).__name__, where)
+            fix = "see `pg_stat_activity` for who waits"
+            return unavailable("another transaction has kept a lock", where, fix, again=state == _NO_LOCK)
+        return _lasting(error, state, where)
 
     def renew(self) -> None:
         """Nothing of this class is carried over a fork."""
@@ -159,7 +166,11 @@ class Postgresql:
         """Nothing is open."""
 
     def _connect(self, _dialect: object, _record: object, args: list[Any], given: dict[str, Any]) -> Connection:
-        connection = Connection.connect(*args, **given)
+        try:
+            connection = Connection.connect(*args, **given)
+        except psycopg.OperationalError as error:
+            # A server that is full refuses new connections and serves those that it has.
+            raise NotConnected(str(error)) from error
         connection.clock = self._clock
         connection.patience = self._patience + 1.0
         return connection
@@ -171,16 +182,43 @@ class Postgresql:
             "idle_in_transaction_session_timeout": 2 * milliseconds,
             "default_transaction_isolation": "read\\ committed",
         }
+        asked = self._address.url.query
+        extra = asked.get("options", "")
+        # Of two values of one setting the server takes the later one, so what the user wrote into the URL wins.
+        options = [
+            *(f"-c {name}={value}" for name, value in settings.items()),
+            *([extra] if isinstance(extra, str) else extra),
+        ]
         ours = {
             "application_name": "runpin",
-            "connect_timeout": max(2, round(self._patience)),
+            # Hosts are tried one after the other, each for so long; the driver takes no less than two seconds.
+            "connect_timeout": max(2, round(self._patience / len(self._address.nodes))),
             "keepalives_idle": 30,
-            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
             "target_session_attrs": "read-write",
             "tcp_user_timeout": milliseconds,
         }
-        # What the user wrote into the URL wins.
-        return {"autocommit": True, **{key: value for key, value in ours.items() if key not in self._address.url.query}}
+        chosen = {key: value for key, value in ours.items() if key not in asked}
+        return {"autocommit": True, "options": " ".join(options), **chosen}
+
+
+def _lasting(error: BaseException, state: str, where: str) -> Failure:
+    """Say what an *error* means that will not pass by itself."""
+    if state == _NOT_GRANTED:
+        return _denied(error, where)
+    if state.startswith(_ACCESS):
+        return unavailable("the database does not let this user in", where, "check the user and the password")
+    if state in _DAMAGED:
+        return corrupt(where, "restore the database from a backup")
+    return outdated(where) if state in _ABSENT else refused(state or type(error).__name__, where)
+
+
+def _denied(error: BaseException, where: str) -> Failure:
+    # The server's sentence is in its own language; the name of a table or function is ours.
+    diagnosis = getattr(error, "diag", None)
+    named = _OURS.search(getattr(diagnosis, "message_primary", None) or "")
+    if named is None:
+        return not_granted("the use of the schema that holds the tables", where, Role.READER)
+    return not_granted(f"what this needs to do with {named[0]}", where, needed_for(named[0]))
 
 
 _REACH = "check that the server runs, is the primary and lets this user in; the call may be repeated"

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Lock
 
 import sqlalchemy as sa  # noqa: TID253 - this adapter is imported lazily
+from sqlalchemy.exc import DBAPIError  # noqa: TID253 - this adapter is imported lazily
 
 from runpin.database.backend import Backend
 from runpin.database.connections import Lease
@@ -44,7 +45,7 @@ def require_schema(lease: Lease, backend: Backend, *, upgrade: bool, where: str)
         lease.core.begin()
         backend.begin(lease.driver, Held.of("schema"))
         if not _fits(_installed_meanwhile(lease), where):
-            _migrate(lease.core)
+            _migrate_as(lease.core, backend, where)
         lease.driver.commit()
         lease.core.rollback()
 
@@ -84,6 +85,19 @@ def _installed_meanwhile(lease: Lease) -> str | None:
         return None
     installed: str | None = lease.core.scalar(sa.text(_VERSION))
     return installed
+
+
+def _migrate_as(connection: sa.Connection, backend: Backend, where: str) -> None:
+    try:
+        _migrate(connection)
+    except DBAPIError as error:
+        if error.orig is None or not backend.failure(error.orig).denied:
+            raise
+        raise StoreOutdated(
+            "the database's tables are older than this release, and this user may not change them",
+            where=where,
+            fix="run `runpin store upgrade` with a user that has the role owner",
+        ) from error
 
 
 def _migrate(connection: sa.Connection) -> None:

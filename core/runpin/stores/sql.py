@@ -253,7 +253,8 @@ class SqlStore:
             channels.c.name == move.name,
             channels.c.revision == move.expected,
         )
-        return connection.execute(channels.update().where(*at_expected).values(row)).rowcount == 1
+        moving = {name: row[name] for name in ("revision", "sequence", "digest", "moved_at")}
+        return connection.execute(channels.update().where(*at_expected).values(moving)).rowcount == 1
 
     def _unknown(self, snapshot: SnapshotId) -> UnknownSnapshot:
         return UnknownSnapshot(
