@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-HURRY = 0.2
+HURRY = 0.15
 """Seconds that somebody waits who knows another answer."""
 
 MOST = 4

@@ -27,7 +27,7 @@ from runpin.errors import (
     StoreUnavailable,
     UnknownSnapshot,
 )
-from runpin.model import STABLE, Asked, Pin, RunKey, Scope, SnapshotId
+from runpin.model import STABLE, Asked, Behavior, Pin, RunKey, Scope, SnapshotId
 from runpin.remembering import PinNotes
 
 if TYPE_CHECKING:
@@ -78,10 +78,20 @@ class Pinner:
         self._circuit = circuit or Circuit(clock, "the ledger", local=True)
 
     def pin(
-        self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE, ancestry: Ancestry = ALONE
+        self,
+        run: RunKey,
+        scope: Scope,
+        proposal: Proposal,
+        channel: str = STABLE,
+        ancestry: Ancestry = ALONE,
+        behavior: Behavior = Behavior.PINNED,
     ) -> Pin:
         """
         Return the run's pin, deciding it on the first call only.
+
+        A `PINNED` run whose pin this host has seen on record waits for no ledger that takes its time; an `AUTO_UPGRADE`
+        one may have switched elsewhere, so it goes on from what this host has seen only if the ledger is known to be
+        away.
 
         Raises:
             UnknownChannel: nothing was published for *scope* yet.
@@ -94,7 +104,7 @@ class Pinner:
         known = self._notes.recall(run, scope)
         question = _Question(run, scope, proposal, channel, ancestry)
         try:
-            pin = self._on_record(run, scope, known)
+            pin = self._on_record(run, scope, known, behavior)
             unconfirmed = self._unconfirmed(known)
             if pin is None:
                 pin = self._decide(question) if unconfirmed is None else self._confirm(question, unconfirmed)
@@ -134,11 +144,14 @@ class Pinner:
         self._notes.remember(switched)
         return switched
 
-    def _on_record(self, run: RunKey, scope: Scope, known: Pin | None = None) -> Pin | None:
+    def _on_record(
+        self, run: RunKey, scope: Scope, known: Pin | None = None, behavior: Behavior = Behavior.PINNED
+    ) -> Pin | None:
         if known is None:
             return self._circuit.insist(self._ledger.get, run, scope)
         # What was on record stays there, so the note of it is as good as an answer, but for later epochs.
-        ask = self._circuit.hurry if known.confirmed else self._circuit.ask
+        as_good = known.confirmed and behavior is Behavior.PINNED
+        ask = self._circuit.hurry if as_good else self._circuit.ask
         return ask(self._ledger.get, run, scope)
 
     def _note_barred(self, environment: str) -> None:

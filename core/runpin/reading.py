@@ -107,7 +107,7 @@ class PinnedRun:
         held = self._pins.get(application)
         if held is None:
             scope = Scope(application, self._environment, self._tenant)
-            decided = self._pinner.pin(self.key, scope, self._proposal, self._channel, self._ancestry)
+            decided = self._pinner.pin(self.key, scope, self._proposal, self._channel, self._ancestry, self._behavior)
             held, turn = self._pins.setdefault(application, decided), object()
             # Of two threads that come first at once, one tells.
             if self._told.setdefault(application, turn) is turn:

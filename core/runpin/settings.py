@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     )
     store_upgrade: bool = Field(default=True, description="create and migrate the store's tables when needed")
     cache: Path | None = Field(None, description="folder of the local cache; `cache` in the home folder by default")
-    hurry: float = Field(0.2, gt=0, description="seconds that a call waits which this host can answer by itself")
+    hurry: float = Field(0.15, gt=0, description="seconds that a call waits which this host can answer by itself")
     bake: float = Field(
         300.0, ge=0, description="seconds that a channel stands at a Snapshot before that is this host's LastKnownGood"
     )
