@@ -2,69 +2,41 @@
 A protocol double of AWS AppConfig: what AWS publishes about it, over versions and deployments in memory.
 
 It is not the service. It keeps locking tokens, one deployment under way for each environment, growth, baking and
-rollback on a clock of its own, tokens that are good once, poll intervals and sizes. Validators, extensions, alarms,
-feature flags and experiments are left out; how readers are split while a deployment grows is a guess.
+rollback on a clock of its own, tokens that are good once and for a day, poll intervals, sizes, JSON Schema and Lambda
+validators and feature flags without variants. Extensions, alarms and experiments are left out; how readers are split
+while a deployment grows is a guess.
 `appconfig_double_server.py` checks signatures and puts it on a port of the loopback interface, by the service models
 that ship with botocore.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from itertools import count
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
+from appconfig_double_checks import FEATURE_FLAGS, TYPES, as_served, problems_by_schema, problems_of_flags, stamped
+from appconfig_double_records import (
+    ALL_AT_ONCE,
+    BEGAN,
+    DAY,
+    Application,
+    Environment,
+    Refused,
+    Session,
+    known,
+    refuse_for,
+    wrong_token,
+)
 
 LARGEST = 2 << 20
 """Bytes that a hosted version may have; the quota of a real account may be another."""
 
-BEGAN = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 UNDER_WAY = ("DEPLOYING", "BAKING", "ROLLING_BACK")
-
-
-class Refused(Exception):
-    """The service says no: an HTTP status and the name of one of its errors."""
-
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(code)
-        self.status = status
-        self.code = code
-
-
-@dataclass
-class Environment:
-    """An environment and its deployments, oldest first."""
-
-    fields: dict[str, Any]
-    deployments: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass
-class Application:
-    """An application, its environments, and the versions of each of its profiles."""
-
-    fields: dict[str, Any]
-    environments: dict[str, Environment] = field(default_factory=dict)
-    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
-    versions: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-
-
-@dataclass
-class Session:
-    """One reader's session: what it reads, what it saw last, and when it may ask again."""
-
-    application: Application
-    environment: Environment
-    profile: str
-    interval: int
-    reader: str
-    last: int | None = None
-    due: datetime = BEGAN
 
 
 class Double:
@@ -75,17 +47,23 @@ class Double:
         page: how many items a page of a list holds.
         polls_checked: whether a poll that comes too early is refused.
         minutes_back: how long a deployment that is rolled back is still under way.
+        least_interval: seconds between two polls that no session goes below.
+        checks_early: whether validators also run when a version is made.
+        lambdas: what tells whether a function of that ARN accepts a content.
     """
 
     def __init__(self, *, page: int = 50) -> None:
         self.page = page
         self.polls_checked = True
         self.minutes_back = 0.0
+        self.least_interval = 15
+        self.checks_early = False
+        self.lambdas: dict[str, Callable[[bytes], bool]] = {}
         self.lock = RLock()
         self._now = BEGAN
         self._numbers = count(1)
         self._applications: dict[str, Application] = {}
-        self._strategies: dict[str, dict[str, Any]] = {}
+        self._strategies: dict[str, dict[str, Any]] = {"AppConfig.AllAtOnce": dict(ALL_AT_ONCE)}
         self._sessions: dict[str, Session] = {}
 
     def operation(self, name: str) -> Callable[[Mapping[str, Any]], dict[str, Any]] | None:
@@ -139,7 +117,10 @@ class Double:
     def _create_configuration_profile(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         application, name = self._application(asked), self._id()
         given = {key: asked[key] for key in ("ApplicationId", "Name", "LocationUri")}
-        application.profiles[name] = {**given, "Id": name, "Type": asked.get("Type", "AWS.Freeform")}
+        kind, validators = asked.get("Type", TYPES[0]), asked.get("Validators", [])
+        if kind not in TYPES or len(validators) > 2:
+            raise Refused(400, "BadRequestException")
+        application.profiles[name] = {**given, "Id": name, "Type": kind, "Validators": validators}
         application.versions[name] = []
         return application.profiles[name]
 
@@ -152,6 +133,9 @@ class Double:
         self._strategies[made["Id"]] = made
         return made
 
+    def _get_deployment_strategy(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        return known(self._strategies, asked["DeploymentStrategyId"])
+
     def _list_deployment_strategies(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         return self._paged(list(self._strategies.values()), asked)
 
@@ -163,9 +147,26 @@ class Double:
             raise Refused(409, "ConflictException")
         if len(asked["Content"]) > LARGEST:
             raise Refused(413, "PayloadTooLargeException")
-        made = {"VersionLabel": None, **asked, "VersionNumber": len(versions) + 1}
+        content = self._accepted(asked)
+        made = {"VersionLabel": None, **asked, "Content": content, "VersionNumber": len(versions) + 1}
         versions.append(made)
         return made
+
+    def _accepted(self, asked: Mapping[str, Any]) -> bytes:
+        profile, content = self._profile(asked), bytes(asked["Content"])
+        if self.checks_early:
+            self._validate(profile, content)
+        if profile["Type"] != FEATURE_FLAGS:
+            return content
+        refuse_for(problems_of_flags(content, asked["ContentType"]))
+        return stamped(content)
+
+    def _validate(self, profile: Mapping[str, Any], content: bytes) -> None:
+        for each in profile["Validators"]:
+            if each["Type"] == "JSON_SCHEMA":
+                refuse_for(problems_by_schema(content, json.loads(each["Content"])))
+            elif not self.lambdas[each["Content"]](content):
+                refuse_for([{"Type": "LAMBDA", "Reason": "canary: the function says no"}])
 
     def _list_hosted_configuration_versions(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         return self._paged(list(reversed(self._versions(asked))), asked)
@@ -179,6 +180,7 @@ class Double:
         made = environment.deployments
         if strategy is None:
             raise Refused(404, "ResourceNotFoundException")
+        self._validate(self._profile(asked), version["Content"])
         busy = any(self._state(each) in UNDER_WAY for each in made)
         if busy or asked.get("LatestDeploymentNumber", len(made)) != len(made):
             raise Refused(409, "ConflictException")
@@ -210,27 +212,33 @@ class Double:
         return {**found, "State": self._state(found)}
 
     def _start_configuration_session(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        application = _known(self._applications, asked["ApplicationIdentifier"])
-        environment = _known(application.environments, asked["EnvironmentIdentifier"])
-        profile = _known(application.profiles, asked["ConfigurationProfileIdentifier"])["Id"]
+        application = known(self._applications, asked["ApplicationIdentifier"])
+        environment = known(application.environments, asked["EnvironmentIdentifier"])
+        profile = known(application.profiles, asked["ConfigurationProfileIdentifier"])["Id"]
         interval = asked.get("RequiredMinimumPollIntervalInSeconds", 60)
         token = self._token()
-        self._sessions[token] = Session(application, environment, profile, interval, token)
+        self._sessions[token] = Session(application, environment, profile, interval, token, until=self._now + DAY)
         return {"InitialConfigurationToken": token}
 
     def _get_latest_configuration(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        session = self._sessions.pop(asked["ConfigurationToken"], None)
-        if session is None or (self.polls_checked and self._now < session.due):
-            raise Refused(400, "BadRequestException")
+        session = self._sessions.get(asked["ConfigurationToken"])
+        if session is None or self._now >= session.until:
+            raise wrong_token("Corrupted" if session is None else "Expired")
+        if self.polls_checked and self._now < session.due:
+            raise wrong_token("PollIntervalNotSatisfied")
         served = self._served(session)
         if served is None:
             raise Refused(404, "ResourceNotFoundException")
-        token, session.due = self._token(), self._now + timedelta(seconds=session.interval)
+        del self._sessions[asked["ConfigurationToken"]]
+        token, interval = self._token(), max(session.interval, self.least_interval)
+        session.due, session.until = self._now + timedelta(seconds=interval), self._now + DAY
         self._sessions[token] = session
         news, session.last = session.last != served["VersionNumber"], served["VersionNumber"]
-        answer = {"NextPollConfigurationToken": token, "NextPollIntervalInSeconds": session.interval}
+        answer = {"NextPollConfigurationToken": token, "NextPollIntervalInSeconds": interval}
         shown = {"ContentType": served["ContentType"], "VersionLabel": served["VersionLabel"]}
-        return {**answer, "Configuration": served["Content"], **shown} if news else {**answer, "Configuration": b""}
+        is_flags = session.application.profiles[session.profile]["Type"] == FEATURE_FLAGS
+        content = as_served(served["Content"]) if is_flags else served["Content"]
+        return {**answer, "Configuration": content, **shown} if news else {**answer, "Configuration": b""}
 
     def _served(self, session: Session) -> dict[str, Any] | None:
         for each in reversed(session.environment.deployments):
@@ -269,13 +277,16 @@ class Double:
         return [each for environment in environments for each in environment.deployments]
 
     def _application(self, asked: Mapping[str, Any]) -> Application:
-        return _known(self._applications, asked["ApplicationId"])
+        return known(self._applications, asked["ApplicationId"])
 
     def _environment(self, asked: Mapping[str, Any]) -> Environment:
-        return _known(self._application(asked).environments, asked["EnvironmentId"])
+        return known(self._application(asked).environments, asked["EnvironmentId"])
 
     def _versions(self, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
-        return _known(self._application(asked).versions, asked["ConfigurationProfileId"])
+        return known(self._application(asked).versions, asked["ConfigurationProfileId"])
+
+    def _profile(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        return known(self._application(asked).profiles, asked["ConfigurationProfileId"])
 
     def _version(self, versions: list[dict[str, Any]], name: str) -> dict[str, Any]:
         for each in versions:
@@ -299,12 +310,3 @@ class Double:
 
     def _token(self) -> str:
         return f"token-{next(self._numbers)}"
-
-
-def _known(among: Mapping[str, T], name: str) -> T:
-    """Return what is known by that id, or by that name where readers ask."""
-    for key, each in among.items():
-        fields = getattr(each, "fields", each)
-        if name == key or (isinstance(fields, dict) and name == fields.get("Name")):
-            return each
-    raise Refused(404, "ResourceNotFoundException")

@@ -21,7 +21,8 @@ from threading import Event, Lock, Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from appconfig_double import Double, Refused
+from appconfig_double import Double
+from appconfig_double_records import Refused
 from appconfig_signatures import Signer
 
 KEY_ID = "AKIDOFTHEDOUBLE"
@@ -80,15 +81,17 @@ class Server:
         double: the rules and what is stored.
         faults: asked for every operation by its name; what it returns happens instead of an answer.
         asked: the name of every operation that was asked for.
+        allowed: the operations that the policy of whoever asks lists; None if it lists all.
     """
 
     def __init__(self, double: Double) -> None:
         self.double = double
         self.faults: Callable[[str], Fault | None] = lambda _: None
         self.asked: list[str] = []
+        self.allowed: frozenset[str] | None = None
         self.released = Event()
-        handler = type("Handler", (_Handler,), {"server_of_double": self})
-        self._http = _Http(("127.0.0.1", 0), handler)
+        handler = type("Handler", (Handler,), {"server_of_double": self})
+        self._http = Http(("127.0.0.1", 0), handler)
         self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
         self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
@@ -129,7 +132,9 @@ def serving(double: Double | None = None) -> Iterator[Server]:
         server.close()
 
 
-class _Http(ThreadingHTTPServer):
+class Http(ThreadingHTTPServer):
+    """Takes many connections at once."""
+
     daemon_threads = True
     request_queue_size = 128
 
@@ -137,7 +142,9 @@ class _Http(ThreadingHTTPServer):
         """Say nothing about clients that went away."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """One connection: requests are carried out or upset."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
@@ -164,19 +171,21 @@ class _Handler(BaseHTTPRequestHandler):
         asked = _members(route.operation, named.groupdict(), parse_qs(target.query), self.headers, body)
         if fault is None:
             return self._carry_out(route.operation, asked)
-        return self._upset(fault, route.operation, asked)
+        return self.upset(fault, route.operation, asked)
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _serve  # noqa: N815 - the standard library's names
 
     def _carry_out(self, operation: Any, asked: Mapping[str, Any]) -> None:
         try:
-            self._send(*_rendered(operation, self._result(operation, asked)))
+            self.send(*_rendered(operation, self._result(operation, asked)))
         except Refused as refused:
             self._refuse(refused)
 
     def _result(self, operation: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
         if not self.is_authentic:
             raise Refused(403, "UnrecognizedClientException")
+        if self.server_of_double.allowed is not None and operation.name not in self.server_of_double.allowed:
+            raise Refused(403, "AccessDeniedException")
         from botocore import xform_name  # type: ignore[import-untyped] # it ships no types
 
         carried_out = self.server_of_double.double.operation(xform_name(operation.name))
@@ -185,16 +194,17 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server_of_double.double.lock:
             return carried_out(asked)
 
-    def _upset(self, fault: Fault, operation: Any, asked: Mapping[str, Any]) -> None:
+    def upset(self, fault: Fault, operation: Any, asked: Mapping[str, Any]) -> None:
+        """Let a fault happen."""
         match fault:
             case Fault.BROKEN:
                 self._refuse(Refused(500, "InternalServerException"))
             case Fault.THROTTLED:
                 self._refuse(Refused(429, "ThrottlingException"))
             case Fault.GARBAGE:
-                self._send(200, {}, b"<html>not what you asked for</html>")
+                self.send(200, {}, b"<html>not what you asked for</html>")
             case Fault.NONSENSE:
-                self._send(200, {}, b'{"Items": null}')
+                self.send(200, {}, b'{"Items": null}')
             case Fault.STALL:
                 self.server_of_double.released.wait(60)
                 self._reset()
@@ -224,9 +234,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
     def _refuse(self, refused: Refused) -> None:
-        self._send(refused.status, {"x-amzn-ErrorType": refused.code}, json.dumps({"Message": "no"}).encode())
+        self.send(
+            refused.status,
+            {"x-amzn-ErrorType": refused.code},
+            json.dumps({"Message": "no", **refused.members}).encode(),
+        )
 
-    def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Answer."""
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():
             self.send_header(name, value)

@@ -8,11 +8,12 @@ through here is conditional on what it changes itself, so that a repeated reques
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import uniform
-from threading import Event, Lock
+from threading import Lock
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from runpin.aws_appconfig.address import parse
+from runpin.aws_appconfig.agent import Agent
+from runpin.aws_appconfig.attempts import Attempts
 from runpin.aws_appconfig.clients import clients_of
 from runpin.aws_appconfig.failures import errors, failure_of
 from runpin.deadlines.timing import Timer
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Their number ends the attempts even under a clock that stands still.
-_ATTEMPTS = 8
-_SHARE = 0.5
-"""The part of the patience that one attempt may take, so that one lost packet leaves time for another attempt."""
-
 
 class Endpoint:
     """
@@ -38,14 +34,16 @@ class Endpoint:
         clock: stamps the records and measures deadlines.
         address: where the service is.
         where: what an error may say about that.
+        agent: the AppConfig Agent of this host, which readers ask in the place of the service; None if none is named.
     """
 
     def __init__(self, address: Address, clock: Clock, *, patience: float) -> None:
         self.clock = clock
         self.address = address
         self.where = address.where
-        self._patience = patience
         self._timer = Timer(clock)
+        self._attempts = Attempts(clock, self._timer, patience, errors, lambda error: failure_of(error, self.where))
+        self.agent = None if address.agent is None else Agent(address.agent, address.agent_token, clock, patience)
         self._lock = Lock()
         self._opened: Clients | None = None
 
@@ -66,7 +64,7 @@ class Endpoint:
 
     def ends(self) -> float:
         """Return when a call that begins now has to be over, on the clock."""
-        return self.clock.monotonic() + self._patience
+        return self._attempts.ends()
 
     def attempt(self, work: Callable[[Clients], T], ends: float, *, again: bool = True) -> T:
         """
@@ -80,19 +78,8 @@ class Endpoint:
         Raises:
             StoreUnavailable, StoreError
         """
-        clients, expected = self._clients(), errors()
-        for number in range(_ATTEMPTS):
-            try:
-                with self._timer.within(min(ends - self.clock.monotonic(), self._patience * _SHARE)):
-                    return work(clients)
-            except expected as error:
-                failed = error
-            failure = failure_of(failed, self.where)
-            rest = uniform(0, 0.02 * 2**number)  # noqa: S311 - spreads attempts
-            if not (again and failure.again) or self.clock.monotonic() + rest >= ends:
-                break
-            Event().wait(rest)
-        raise failure.error from failed
+        clients = self._clients()
+        return self._attempts.run(lambda: work(clients), ends, again=again)
 
     def close(self) -> None:
         """Let go of the connections; a later call opens anew."""
@@ -100,6 +87,8 @@ class Endpoint:
             opened, self._opened = self._opened, None
         if opened is not None:
             opened.connections.clear()
+        if self.agent is not None:
+            self.agent.close()
 
     def __enter__(self) -> Self:
         return self
