@@ -8,6 +8,7 @@ import pytest
 pytest.register_assert_rewrite(
     "runpin.testing.ledger_contract",
     "runpin.testing.reactions_contract",
+    "runpin.testing.replica_contract",
     "runpin.testing.store_contract",
     "pinned_airflow",
     "pinned_dagster",

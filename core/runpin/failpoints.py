@@ -14,7 +14,10 @@ from runpin.errors import RunpinError
 
 VARIABLE = "RUNPIN_FAILPOINT"
 
-FAILPOINTS = ("after_objects", "after_snapshot", "before_channel", "after_channel", "before_pin", "after_pin")
+FAILPOINTS = (
+    *("after_objects", "after_snapshot", "before_channel", "after_channel", "before_pin", "after_pin"),
+    *("after_mirror_objects", "after_mirror_snapshot", "before_mirror_channel", "after_mirror_channel"),
+)
 """Every name that the code passes to `failpoint`."""
 
 _name, _, _action = os.environ.get(VARIABLE, "").partition(":")

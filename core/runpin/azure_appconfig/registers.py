@@ -5,6 +5,9 @@ The service changes one key-value at a time and knows no transaction. So the new
 head, which is the truth and moves by its ETag. Before it moves on, whoever moves it files the line that it holds under
 the line's number, where it never changes. A crash in between leaves a filed line that is also the head, and no line is
 ever lost, invented or out of its place.
+
+A store that follows another one has the numbers that it has there, and leaves out those that it never saw. From the
+first one on, every head says that there are `gaps`.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from runpin.azure_appconfig.calls import LARGEST_TEXT, Call, Item
@@ -30,6 +34,11 @@ class Line:
     number: int
     record: Mapping[str, Any]
     item: Item
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether numbers before this one may have been left out."""
+        return bool(self.record.get("gaps"))
 
 
 class Register:
@@ -57,17 +66,30 @@ class Register:
             if newest is None or newest.number <= number:
                 return newest if newest is not None and newest.number == number else None
             filed = call.get(self._place(number))
+            if filed is None and newest.has_gaps:
+                return None
         if filed is None:
             raise damaged(self._place(number), self._endpoint.where)
         return line_in(filed, self._endpoint)
 
-    def append(self, call: Call, after: Line | None, record: Mapping[str, Any]) -> Line | None:
-        """Write *record* if *after* still is the newest line; return the line, None if it is not written."""
-        number = 1
+    def append(
+        self, call: Call, after: Line | None, record: Mapping[str, Any], number: int | None = None
+    ) -> Line | None:
+        """
+        Write *record* if *after* still is the newest line; return the line, None if it is not written.
+
+        Args:
+            call: the deadline.
+            after: the newest line, None if there is none.
+            record: what the line says.
+            number: its number; by default the next one, so that there is no gap.
+        """
+        following = 1 if after is None else after.number + 1
+        number = following if number is None else number
         if after is not None:
             self.file(call, after)
-            number = after.number + 1
-        text = _packed({**record, "number": number}, self._endpoint)
+        gaps = {"gaps": True} if number > following or (after is not None and after.has_gaps) else {}
+        text = _packed({**record, "number": number, **gaps}, self._endpoint)
         if call.add(self._head, text) if after is None else call.replace(after.item, text):
             return Line(number, record, Item(self._head, text, etag="", locked=False))
         # Somebody was faster, or the answer to our first attempt was lost.
@@ -79,11 +101,24 @@ class Register:
         if line.item.key == self._head:
             call.keep(self._place(line.number), line.item.text)
 
+    def fill(self, call: Call, number: int, record: Mapping[str, Any]) -> Line | None:
+        """Write *record* as a line that was left out, below the newest; return it, None if another one is there."""
+        text = _packed({**record, "number": number}, self._endpoint)
+        call.add(self._place(number), text)
+        line = self.line(call, number)
+        if line is None or line.record["operation"] != record["operation"]:
+            return None
+        call.keep(self._place(number), text)
+        return line
+
     def lines(self, call: Call, limit: int) -> Sequence[Line]:
         """Return the latest lines, newest first."""
         newest = self.newest(call)
         if newest is None or limit < 1:
             return ()
+        if newest.has_gaps:
+            filed_lines = (line_in(item, self._endpoint) for item in reversed(call.below(self._filed)))
+            return (newest, *islice((each for each in filed_lines if each.number < newest.number), limit - 1))
         keys = [self._place(number) for number in range(newest.number - 1, max(newest.number - limit, 0), -1)]
         # Whatever takes fewer requests: five keys by name, or a hundred that lie together.
         everything = newest.number < 20 * len(keys)

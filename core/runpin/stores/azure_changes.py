@@ -85,16 +85,16 @@ class Listing:
 
     def _claim(self, call: Call, number: int) -> Item | None:
         key = self.endpoint.keys.listed(self.snapshot.scope, self.snapshot.digest)
-        call.add(key, _claimed(number))
+        call.add(key, claimed(number))
         return call.get(key)
 
     def _known(self, call: Call, register: Register, claim: Item, given: int) -> int | None:
         number: int = record_of(claim, self.endpoint.where)["sequence"]
         line = register.line(call, number)
-        if line is not None and _names(line, self.endpoint.where) == (self.snapshot.digest, self.snapshot.scope.tenant):
+        if line is not None and named(line, self.endpoint.where) == (self.snapshot.digest, self.snapshot.scope.tenant):
             register.file(call, line)
             return number
-        call.replace(claim, _claimed(given + 1))
+        call.replace(claim, claimed(given + 1))
         return None
 
     def _record(self) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class Move:
     def _published(self, call: Call) -> Digest:
         same_place = (self.to.application, self.to.environment) == (self.scope.application, self.scope.environment)
         line = sequences(self.endpoint, self.to).line(call, self.to.sequence) if same_place else None
-        digest, tenant = (None, None) if line is None else _names(line, self.endpoint.where)
+        digest, tenant = (None, None) if line is None else named(line, self.endpoint.where)
         if digest is None or digest[:12] != self.to.short or tenant != self.scope.tenant:
             raise unknown(self.to, self.endpoint.where)
         return digest
@@ -225,12 +225,14 @@ def unknown(snapshot: SnapshotId, where: str) -> UnknownSnapshot:
 
 def digest_named(line: Line, where: str) -> Digest:
     """Return the digest of the snapshot that *line* of the sequences names."""
-    return _names(line, where)[0]
+    return named(line, where)[0]
 
 
-def _names(line: Line, where: str) -> tuple[Digest, str | None]:
+def named(line: Line, where: str) -> tuple[Digest, str | None]:
+    """Return digest and tenant of the snapshot that *line* of the sequences names."""
     return told(line, where, lambda record: (as_digest(record["digest"]), record["tenant"]))
 
 
-def _claimed(number: int) -> str:
+def claimed(number: int) -> str:
+    """Return what content says about the number that it claims."""
     return json.dumps({"sequence": number})

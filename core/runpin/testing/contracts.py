@@ -1,5 +1,5 @@
 """
-The contracts of store, ledger, reactions and gates, as pytest classes to subclass.
+The contracts of store, replica, ledger, reactions and gates, as pytest classes to subclass.
 
     class TestMyLedger(LedgerContract):
         @pytest.fixture
@@ -12,6 +12,7 @@ from __future__ import annotations
 from runpin.testing.gate_contract import GateContract
 from runpin.testing.ledger_contract import Ledger, LedgerContract
 from runpin.testing.reactions_contract import ReactionsContract
+from runpin.testing.replica_contract import ReplicaContract
 from runpin.testing.store_contract import Store, StoreContract
 
-__all__ = ["GateContract", "Ledger", "LedgerContract", "ReactionsContract", "Store", "StoreContract"]
+__all__ = ["GateContract", "Ledger", "LedgerContract", "ReactionsContract", "ReplicaContract", "Store", "StoreContract"]

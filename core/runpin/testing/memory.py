@@ -222,7 +222,8 @@ class MemoryStore:
             if (listed.scope, listed.digest) == (snapshot.scope, snapshot.digest):
                 return listed
         place = (snapshot.scope.application, snapshot.scope.environment)
-        before = sum((each.scope.application, each.scope.environment) == place for each in self._snapshots)
+        given = [each.id for each in self._snapshots]
+        before = max((each.sequence for each in given if (each.application, each.environment) == place), default=0)
         listed = replace(snapshot, sequence=before + 1)
         self._objects[snapshot.digest] = snapshot.manifest
         self._snapshots.append(listed)
