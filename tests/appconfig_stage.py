@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from appconfig_double_checks import TYPES
 from appconfig_double_server import KEY_ID, REGION, SECRET, Server
 from runpin.aws_appconfig.endpoint import Endpoint
 from runpin.aws_appconfig.mirror import Mirror
@@ -56,11 +57,13 @@ class Stage:
 
     Attributes:
         ids: what the account holds, by its name, such as `stable`.
+        options: more of the mirror's URL.
     """
 
     server: Server
     clock: SetForward = field(default_factory=SetForward)
     ids: dict[str, str] = field(default_factory=dict)
+    options: str = ""
 
     def __post_init__(self) -> None:
         self.ledger, self.reactions = MemoryLedger(), MemoryReactions()
@@ -73,7 +76,7 @@ class Stage:
 
     def endpoint(self, patience: float = 10.0) -> Endpoint:
         """Return a client of its own."""
-        return Endpoint.open(self.server.url, clock=self.clock, patience=patience)
+        return Endpoint.open(self.server.url + self.options, clock=self.clock, patience=patience)
 
     @cached_property
     def mirror(self) -> Mirror:
@@ -119,15 +122,18 @@ def _session() -> Any:
 
 
 def furnish(
-    stage: Stage, profiles: Iterable[str] = ("stable", "canary"), strategy: Mapping[str, float] = AT_ONCE
+    stage: Stage,
+    profiles: Iterable[str] = ("stable", "canary"),
+    strategy: Mapping[str, float] = AT_ONCE,
+    flags: Iterable[str] = (),
 ) -> None:
     """Make what the how-to page says has to be made: an application, an environment, profiles and a strategy."""
     control = client_of(stage.server)
     application = control.create_application(Name=SCOPE.application)["Id"]
     inside = {"ApplicationId": application}
     stage.ids |= {"payments": application, "prod": control.create_environment(**inside, Name="prod")["Id"]}
-    for name in profiles:
-        made = control.create_configuration_profile(**inside, Name=name, LocationUri="hosted")
+    for name, kind in [(name, TYPES[0]) for name in profiles] + [(name, TYPES[1]) for name in flags]:
+        made = control.create_configuration_profile(**inside, Name=name, LocationUri="hosted", Type=kind)
         stage.ids[name] = made["Id"]
     chosen = control.create_deployment_strategy(Name="runpin", ReplicateTo="NONE", **strategy)
     stage.ids["runpin"] = chosen["Id"]

@@ -9,6 +9,7 @@ from typing import Any
 from runpin.canonical import canonical, read_manifest, thaw, verified
 from runpin.errors import RunpinError, StoreCorrupt
 from runpin.model import Digest, Scope, Snapshot, SnapshotId, as_digest
+from runpin.ports import SnapshotStore
 
 FORMAT = 1
 
@@ -19,6 +20,17 @@ class Whole:
 
     snapshot: Snapshot
     bodies: Mapping[str, bytes]
+
+
+def whole_of(store: SnapshotStore, name: SnapshotId) -> Whole:
+    """
+    Return a Snapshot of *store* with its documents.
+
+    Raises:
+        UnknownSnapshot, StoreCorrupt, StoreUnavailable
+    """
+    snapshot = store.find(name)
+    return Whole(snapshot, {each: store.get_object(digest) for each, digest in snapshot.documents.items()})
 
 
 def objects_of(whole: Whole) -> dict[Digest, bytes]:

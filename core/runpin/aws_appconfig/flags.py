@@ -4,7 +4,8 @@ Feature flags of AWS AppConfig's own, made of one document.
     dark_mode: {enabled: true, theme: midnight}
 
 A flag has a name, is enabled or not, and may have attributes. What readers of AppConfig get is the document again,
-without the attributes of what is not enabled. The service's own form and limits:
+without the attributes of what is not enabled. A document in Microsoft's form (`feature_management`) is taken as well,
+if its flags have neither filters nor variants: AppConfig has no words for these. Its own form and limits:
 https://docs.aws.amazon.com/appconfig/latest/userguide/appconfig-type-reference-feature-flags.html
 """
 
@@ -17,10 +18,12 @@ from typing import Any
 from runpin.aws_appconfig.content import Whole, packed
 from runpin.canonical import canonical, thaw
 from runpin.errors import StoreCorrupt, StoreError
+from runpin.feature_flags import declares_flags, flags_of
 
 _NAME = re.compile(r"[a-z][a-zA-Z0-9_-]{0,63}", re.ASCII)
 _LONGEST = 1024
 _MOST = 25
+_WORDLESS = ("variants", "allocation")
 _FIX = "correct the document; docs/how-to/aws-appconfig.md says what a flag may hold"
 
 
@@ -90,13 +93,27 @@ def _checked(whole: Whole, flags: str, where: str) -> dict[str, dict[str, Any]]:
     if body is None:
         fix = "publish one that has it, or correct flags= in the URL"
         raise StoreError(f"{whole.snapshot.id} has no document {flags!r}", where=where, fix=fix)
-    document = thaw(body)
-    problem = _problem(document)
+    document, problem = _read(thaw(body))
     if problem is not None:
         what = f"the document {flags!r} of {whole.snapshot.id} cannot be feature flags: {problem}"
         raise StoreError(what, where=where, fix=_FIX)
-    checked: dict[str, dict[str, Any]] = document
-    return checked
+    return document
+
+
+def _read(document: Any) -> tuple[dict[str, dict[str, Any]], str | None]:
+    """Return the flags of a document by name, and what is wrong with them."""
+    try:
+        if declares_flags(document):
+            document = {name: _plain(name, flag) for name, flag in flags_of(document).items()}
+    except ValueError as error:
+        return {}, str(error)
+    return document, _problem(document)
+
+
+def _plain(name: str, flag: Mapping[str, Any]) -> dict[str, Any]:
+    if any(flag.get(each) for each in _WORDLESS) or flag.get("conditions", {}).get("client_filters"):
+        raise ValueError(f"{name[:80]!r} has filters or variants, which AppConfig has no words for")
+    return {"enabled": flag.get("enabled", False)}
 
 
 def _problem(document: Any) -> str | None:

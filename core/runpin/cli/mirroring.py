@@ -61,9 +61,11 @@ def show_mirror(
 
 
 def _served(core: Runpin, state: State) -> str:
-    from runpin.aws_appconfig.live import LiveReader
+    from runpin.aws_appconfig.content import whole_of
+    from runpin.aws_appconfig.live import served_by
 
-    return str(LiveReader(core.mirroring, state.channel.scope, state.channel.name).read().snapshot.id)
+    channel = state.channel
+    return str(served_by(core.mirroring, channel.scope, channel.name, lambda name: whole_of(core.store, name)))
 
 
 def _tell(state: State, served: str | None, *, as_json: bool) -> None:
