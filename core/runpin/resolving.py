@@ -239,7 +239,8 @@ class Resolver:
         why = self._unfit(newest.channel)
         good = None if why is None else self._notes.proven(scope, name)
         if good is None or self._unfit(good.channel) is not None:
-            return newest, "" if why is None else f"; {why}, and nothing older proved good"
+            barred = self.known_barred(newest.channel.snapshot)
+            return newest, f"; {why}, and nothing older proved good" if barred else ""
         return good, f"; {why}, so this is the LastKnownGood, revision {good.channel.revision}"
 
     def _unfit(self, channel: Channel) -> str | None:
