@@ -22,6 +22,7 @@ _HOST = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{1,5})?", re.ASCII
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+", re.ASCII)
 # The prefix is part of every key, and a key counts towards the size of its key-value.
 _LONGEST_PREFIX = 100
+_SWITCHES = ("feature_flags", "native_snapshots")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _EXAMPLES = "write azure-appconfig://NAME.azconfig.io/runpin, with ?auth=connection-string where Entra is not used"
 
@@ -31,7 +32,8 @@ class Address:
     """
     A store's address: `host` with its port, if one is given, and `root`, which begins every key and ends with `/`.
 
-    `ca` is the path of a PEM file with the authorities to trust, None for the usual ones.
+    `ca` is the path of a PEM file with the authorities to trust, None for the usual ones. `feature_flags` and
+    `native_snapshots` say what is also published for Azure's own readers.
     The text form, also `where`, names host and prefix and nothing else.
     """
 
@@ -39,6 +41,8 @@ class Address:
     root: str
     by_key: bool = False
     ca: str | None = None
+    feature_flags: bool = False
+    native_snapshots: bool = False
 
     @property
     def where(self) -> str:
@@ -75,7 +79,8 @@ def parse(url: str) -> Address:
     if not _PREFIX.fullmatch(prefix) or len(prefix) > _LONGEST_PREFIX:
         raise _unusable(f"the prefix in the URL is not at most {_LONGEST_PREFIX} letters, digits, '_', '.', '-', '/'")
     options = _options(parts.query)
-    return Address(parts.netloc.lower(), f"{prefix[1:]}/", "auth" in options, options.get("ca"))
+    also = {name: options.get(name) == "true" for name in _SWITCHES}
+    return Address(parts.netloc.lower(), f"{prefix[1:]}/", "auth" in options, options.get("ca"), **also)
 
 
 def access_key(connection_string: str | None, address: Address) -> AccessKey:
@@ -107,11 +112,13 @@ def _split(url: str) -> SplitResult | None:
 
 def _options(query: str) -> dict[str, str]:
     given = parse_qs(query, keep_blank_values=True)
-    if not set(given) <= {"auth", "ca"} or any(len(each) > 1 for each in given.values()):
-        raise _unusable("after the '?', the URL takes auth and ca and nothing else")
+    if not set(given) <= {"auth", "ca", *_SWITCHES} or any(len(each) > 1 for each in given.values()):
+        raise _unusable(f"after the '?', the URL takes auth, ca, {', '.join(_SWITCHES)} and nothing else")
     options = {name: values[0] for name, values in given.items()}
     if options.get("auth", CONNECTION_STRING) != CONNECTION_STRING:
         raise _unusable(f"auth can only be {CONNECTION_STRING}; without it, Microsoft Entra ID is asked")
+    if not {options.get(name, "true") for name in _SWITCHES} <= {"true", "false"}:
+        raise _unusable(f"{' and '.join(_SWITCHES)} are true or false")
     return options
 
 

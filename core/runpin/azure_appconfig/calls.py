@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from runpin.deadlines.racing import until_done
@@ -35,6 +35,9 @@ class Item:
     text: str
     etag: str
     locked: bool
+    label: str | None = None
+    kind: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Call:
@@ -64,7 +67,7 @@ class Call:
 
         def work(client: Any) -> Item | None:
             try:
-                return _item(client.get_configuration_setting(key), key)
+                return item_of(client.get_configuration_setting(key), key)
             except ResourceNotFoundError:
                 return None
 
@@ -89,7 +92,7 @@ class Call:
 
         def work(client: Any) -> bool:
             try:
-                _item(client.add_configuration_setting(_setting(key, text)), key)
+                item_of(client.add_configuration_setting(_setting(key, text)), key)
             except ResourceExistsError:
                 return False
             return True
@@ -108,7 +111,7 @@ class Call:
         def work(client: Any) -> bool:
             changed, same = _setting(item.key, text), MatchConditions.IfNotModified
             try:
-                _item(client.set_configuration_setting(changed, same, etag=item.etag), item.key)
+                item_of(client.set_configuration_setting(changed, same, etag=item.etag), item.key)
             except ResourceModifiedError:
                 return False
             return True
@@ -171,7 +174,7 @@ class Call:
     def _find(self, pattern: str) -> Iterator[Item]:
         def work(client: Any) -> list[Item]:
             found = client.list_configuration_settings(key_filter=pattern, label_filter=_NO_LABEL)
-            return [_item(each, each.key) for each in found]
+            return [item_of(each, each.key) for each in found]
 
         yield from self._attempt(work)
 
@@ -185,7 +188,14 @@ def _setting(key: str, text: str) -> Any:
     return ConfigurationSetting(key=key, value=text, content_type=_CONTENT_TYPE)
 
 
-def _item(setting: Any, key: str) -> Item:
+def item_of(setting: Any, key: str) -> Item:
+    """
+    Return what the vendor's client has read or written under *key*.
+
+    Raises:
+        ValueError: it is something else.
+    """
     if setting is None or setting.key != key or not isinstance(setting.value, str) or not setting.etag:
         raise ValueError("this is no answer of Azure App Configuration")
-    return Item(key, setting.value, setting.etag, bool(setting.read_only))
+    locked, tags = bool(setting.read_only), setting.tags or {}
+    return Item(key, setting.value, setting.etag, locked, setting.label, setting.content_type, tags)

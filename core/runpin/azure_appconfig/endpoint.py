@@ -45,6 +45,13 @@ class Endpoint:
 
     It may be shared between threads, and used on both sides of a fork. Nothing is opened before the first call.
     Always one endpoint: the replicas of a store that is geo-replicated agree on no condition.
+
+    Attributes:
+        address: where the store is, and what is published there for Azure's own readers.
+        where: what an error may say about that.
+        keys: where everything lies.
+        patience: seconds that one call may wait in all.
+        clock: stamps the records and measures deadlines.
     """
 
     def __init__(self, address: Address, key: AccessKey | None, clock: Clock, *, patience: float) -> None:
@@ -52,7 +59,7 @@ class Endpoint:
         self.where = address.where
         self.keys = Keys(address.root)
         self.patience = patience
-        self._address = address
+        self.address = address
         self._key = key
         self._timer = Timer(clock)
         self._opened: tuple[int, AzureAppConfigurationClient] | None = None
@@ -115,5 +122,5 @@ class Endpoint:
         opened = self._opened
         if opened is not None and opened[0] == os.getpid():
             return opened[1]
-        opened = self._opened = (os.getpid(), client_of(self._address, self._key, self._timer))
+        opened = self._opened = (os.getpid(), client_of(self.address, self._key, self._timer))
         return opened[1]

@@ -10,8 +10,10 @@ Where everything lies: every key below one root, every part of it a checked name
     published/ENVIRONMENT/TENANT/APPLICATION/NUMBER         the publications before it
     channels/ENVIRONMENT/TENANT/APPLICATION/CHANNEL         where a channel stands
     moves/ENVIRONMENT/TENANT/APPLICATION/CHANNEL/REVISION   where it stood before
+    sentinels/ENVIRONMENT/TENANT/APPLICATION/CHANNEL        which stand of a channel Azure's own readers see
+    references/ENVIRONMENT/TENANT/APPLICATION/CHANNEL       the native snapshot that a channel names
 
-No tenant is `-`, which no name can be. Labels are not used.
+No tenant is `-`, which no name can be. None of these has a label. Only what Azure's own readers read has one.
 """
 
 from __future__ import annotations
@@ -70,6 +72,16 @@ class Keys:
         """Return the prefix of where a channel stood before."""
         check_name("channel", name, UnknownChannel)
         return f"{self.root}moves/{_place(scope)}/{name}/"
+
+    def sentinel(self, scope: Scope, name: str) -> str:
+        """Return where the stand of a channel is named that Azure's own readers see."""
+        check_name("channel", name, UnknownChannel)
+        return f"{self.root}sentinels/{_place(scope)}/{name}"
+
+    def reference(self, scope: Scope, name: str) -> str:
+        """Return where the native snapshot is named that a channel stands at."""
+        check_name("channel", name, UnknownChannel)
+        return f"{self.root}references/{_place(scope)}/{name}"
 
 
 def _pair(application: str, environment: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from uuid import uuid4
 
 from runpin.azure_appconfig.calls import Call
@@ -12,10 +14,13 @@ from runpin.azure_appconfig.objects import Objects
 from runpin.azure_appconfig.records import publication_record, told_move, told_publication
 from runpin.azure_appconfig.registers import line_in
 from runpin.canonical import read_manifest, verified
-from runpin.errors import StoreCorrupt, UnknownChannel
+from runpin.errors import RunpinError, SnapshotQuarantined, StoreCorrupt, UnknownChannel
 from runpin.model import Channel, ChannelMove, Commit, Digest, Publication, Scope, Snapshot, SnapshotId
 from runpin.ports import Quarantine
 from runpin.stores.azure_changes import Listing, Move, Telling, digest_named, moves, publications, sequences, unknown
+from runpin.stores.azure_native import NativeMirror
+
+_log = logging.getLogger("runpin.stores.azure")
 
 
 class AzureStore:
@@ -33,6 +38,12 @@ class AzureStore:
         self._endpoint = endpoint
         self._quarantine = quarantine
         self._objects = Objects(endpoint)
+
+    @cached_property
+    def native(self) -> NativeMirror | None:
+        """What publishes for Azure's own readers, None if the store's URL does not ask for that."""
+        address = self._endpoint.address
+        return NativeMirror(self._endpoint, self) if address.feature_flags or address.native_snapshots else None
 
     def put_objects(self, objects: Mapping[Digest, bytes]) -> None:
         """
@@ -62,17 +73,21 @@ class AzureStore:
 
         Raises:
             StoreCorrupt: an object of the manifest is not stored.
-            StoreError: the manifest is larger than 6.7 MB.
+            StoreError: the manifest is larger than 6.7 MB, or Azure's own readers could not read it.
             StoreUnavailable
         """
         verified(snapshot.manifest, snapshot.digest, "the snapshot handed in")
         self._require_objects(snapshot)
+        if self.native is not None:
+            self.native.require(snapshot)
         self._objects.put({snapshot.digest: snapshot.manifest})
         sequence = Listing(self._endpoint, snapshot).carry_out()
         line = publication_record(publication, actor, self._endpoint.clock.now(), uuid4().hex)
         said = {**line, "sequence": sequence, "digest": snapshot.digest}
         Telling(self._endpoint, snapshot.scope, said).carry_out()
-        return replace(snapshot, sequence=sequence)
+        listed = replace(snapshot, sequence=sequence)
+        self._finish(listed)
+        return listed
 
     def find(self, snapshot: SnapshotId) -> Snapshot:
         """
@@ -126,7 +141,15 @@ class AzureStore:
             StoreUnavailable
         """
         at = self._endpoint.clock.now()
-        return Move(self._endpoint, self._quarantine, scope, name, to, expected_revision, actor, reason, at).carry_out()
+        move = Move(self._endpoint, self._quarantine, scope, name, to, expected_revision, actor, reason, at)
+        try:
+            moved = move.carry_out()
+        except SnapshotQuarantined:
+            # The channel may have moved there and back.
+            self._show(scope, name)
+            raise
+        self._show(scope, name)
+        return moved
 
     def publications(self, scope: Scope, limit: int) -> Sequence[Publication]:
         """Return the latest publications of *scope*, newest first."""
@@ -137,6 +160,23 @@ class AzureStore:
         """Return the latest moves of a channel, newest first."""
         lines = moves(self._endpoint, scope, name).lines(Call.on(self._endpoint), limit)
         return tuple(told_move(line, scope, name, self._endpoint.where) for line in lines)
+
+    def _finish(self, snapshot: Snapshot) -> None:
+        """Bring Azure's own readers to the channels that stand at *snapshot*, if whoever moved one died over that."""
+        if self.native is None:
+            return
+        for channel in self.channels(snapshot.scope.environment, snapshot.scope.tenant):
+            if channel.scope == snapshot.scope and channel.snapshot == snapshot.id:
+                self._show(channel.scope, channel.name)
+
+    def _show(self, scope: Scope, name: str) -> None:
+        """Bring Azure's own readers to where a channel stands. The channel has moved, whatever becomes of that."""
+        if self.native is None:
+            return
+        try:
+            self.native.bring(scope, name)
+        except RunpinError as error:
+            _log.warning("Azure's own readers do not see where channel %s of %s stands: %s", name, scope, error)
 
     def _require_objects(self, snapshot: Snapshot) -> None:
         missing = self._objects.missing(snapshot.documents.values())

@@ -55,7 +55,9 @@ class AzureReplica(AzureStore):
             StoreCorrupt: it stands at this very revision with another snapshot, so somebody else moves it.
             StoreUnavailable
         """
-        return _Leap(self._endpoint, channel, actor, reason).carry_out()
+        stands = _Leap(self._endpoint, channel, actor, reason).carry_out()
+        self._show(channel.scope, channel.name)
+        return stands
 
 
 class _TellingOnce(Telling):
