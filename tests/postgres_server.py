@@ -38,11 +38,13 @@ class PostgresServer:
     """
     One server in its own folder; it may be killed and started again, and ends with the process that started it.
 
+    It begins empty, or as a standby of *primary*, whose log it follows.
+
     Attributes:
         port: where it listens. It stays ours until `close`, so that nobody takes it while the server is away.
     """
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, primary: PostgresServer | None = None) -> None:
         self._programs = programs
         self._folder = folder
         self._account = _account()
@@ -53,7 +55,11 @@ class PostgresServer:
         self._guard = guard(folder, _MARK)
         if self._account:
             os.chown(folder, *self._account)
-        self._run("initdb", "-U", "runpin", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        if primary is None:
+            self._run("initdb", "-U", "runpin", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        else:
+            copied = ("--host=127.0.0.1", f"--port={primary.port}", "--username=runpin", "--checkpoint=fast")
+            self._run("pg_basebackup", *copied, "--no-sync", "--write-recovery-conf")
 
     def start(self, **settings: str | int) -> None:
         """Start and wait until it accepts connections; *settings* are those of postgresql.conf."""
@@ -146,6 +152,10 @@ class PostgresServer:
         """Run one statement as the superuser."""
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             connection.execute(sql.encode())
+
+    def promote(self) -> None:
+        """Make a primary of this standby, and wait until it is one."""
+        self.execute("SELECT pg_promote()")
 
     def make_template(self) -> None:
         """Make the database that fresh ones with tables are copied from."""
@@ -259,17 +269,10 @@ def postgres_programs() -> Path:
 def postgres_server(postgres_programs: Path) -> Iterator[PostgresServer]:
     """Return the session's server, which each test finds running."""
     # pytest's own temporary folders are closed to the account that the server runs as.
-    folder = Path(tempfile.mkdtemp(prefix="runpin-postgres-"))
-    try:
-        server = PostgresServer(postgres_programs, folder)
-        try:
-            server.start()
-            server.make_template()
-            yield server
-        finally:
-            server.close()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with server_of_its_own(postgres_programs) as server:
+        server.start()
+        server.make_template()
+        yield server
 
 
 @pytest.fixture
@@ -284,6 +287,20 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """Return the address of a new database with runpin's tables."""
     with _new_database(postgres_server, _TEMPLATE) as url:
         yield url
+
+
+@contextmanager
+def server_of_its_own(programs: Path, primary: PostgresServer | None = None) -> Iterator[PostgresServer]:
+    """Give a server that is not started yet, empty or a standby of *primary*, and take it away at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="runpin-postgres-"))
+    try:
+        server = PostgresServer(programs, folder, primary)
+        try:
+            yield server
+        finally:
+            server.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -64,6 +64,11 @@ def database(file: Path) -> Iterator[Database]:
         f"postgresql://runpin:p@{SECRET}:x@db/runpin",
         f"postgresql://runpin:p@{SECRET}@db/runpin",
         f"postgresql://runpin:{SECRET}@[::1/runpin",
+        f"postgresql://runpin:p@{SECRET},b@db/runpin",
+        f"postgresql://runpin:p@{SECRET}@a,b/runpin",
+        f"postgresql://runpin:{SECRET}@a:x,b/runpin",
+        f"postgresql://runpin:{SECRET}@db/runpin?host=a,b&port=1,2,3",
+        f"postgresql://runpin:{SECRET}@db/runpin?host=a,b&port=x",
     ],
 )
 def test_an_unusable_url_is_refused_without_showing_it(url: str) -> None:
@@ -82,6 +87,11 @@ def test_an_unusable_url_is_refused_without_showing_it(url: str) -> None:
         (f"postgres://runpin:{SECRET}@db:5433/runpin?sslmode=require", "postgresql://db:5433/runpin"),
         (f"postgresql+psycopg2://runpin:{SECRET}@db/runpin", "postgresql://db/runpin"),
         (f"postgresql:///runpin?host=a:1&host=b:2&password={SECRET}", "postgresql://a:1,b:2/runpin"),
+        (f"postgresql://runpin:{SECRET}@a:1,b:2/runpin?sslmode=require", "postgresql://a:1,b:2/runpin"),
+        (f"postgresql://runpin:{SECRET}@a,b", "postgresql://a:5432,b:5432/"),
+        (f"postgresql://runpin:{SECRET}@[::1]:5433,[::2]/runpin", "postgresql://[::1]:5433,[::2]:5432/runpin"),
+        (f"postgresql://runpin:{SECRET}@[::1]:5433/runpin", "postgresql://[::1]:5433/runpin"),
+        (f"postgresql://runpin:{SECRET}@/runpin?host=a,b&port=1", "postgresql://a:1,b:1/runpin"),
         (f"postgresql:///?host=/run/postgresql&user=runpin&password={SECRET}", "postgresql:///run/postgresql/"),
     ],
 )

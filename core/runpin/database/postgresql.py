@@ -25,12 +25,13 @@ except ImportError as missing:
         "the driver for PostgreSQL is not installed", where="store_url", fix="pip install 'runpin[postgres]'"
     ) from missing
 
-# Class 08 connection, 57P0x shutdown and start, 53 resources, 25006 a standby, 25P03 idle for too long,
-# 40 serialization and deadlock.
+# Class 08 connection, 57P0x shutdown, start and idle for too long, 53 resources, 25006 a standby, 25P03 idle in a
+# transaction, 40 serialization and deadlock.
 _AGAIN = ("08", "57P0", "53", "25006", "25P03", "40")
 _LOST = ("08", "57P0", "25006", "25P03")
 _NO_LOCK = "55P03"
 _WAITED = (_NO_LOCK, "57014")
+_IDLE = 60
 _DAMAGED = ("XX001", "XX002")
 _ABSENT = ("42P01", "42703", "42883")
 _ACCESS = ("28", "3D000")
@@ -180,6 +181,8 @@ class Postgresql:
         settings = {
             "statement_timeout": milliseconds,
             "idle_in_transaction_session_timeout": 2 * milliseconds,
+            # A task that computes for hours would keep one of the server's connections all that time.
+            "idle_session_timeout": _IDLE * 1000,
             "default_transaction_isolation": "read\\ committed",
         }
         asked = self._address.url.query
