@@ -37,7 +37,7 @@ flag = st.builds(
 documents = st.dictionaries(names, flag, max_size=4)
 
 
-def whole_of(document: Any) -> Whole:
+def made_of(document: Any) -> Whole:
     """Return a Snapshot with *document* as its features, published as the first."""
     bodies = {"features": canonical(document)}
     made = snapshot_of(SCOPE, {"features": digest_of(bodies["features"])})
@@ -46,7 +46,7 @@ def whole_of(document: Any) -> Whole:
 
 def native(document: Any) -> bytes:
     """Return *document* in AppConfig's own form."""
-    return content_of(whole_of(document), "features", "here")
+    return content_of(made_of(document), "features", "here")
 
 
 def is_taken(content: Callable[[Any], bytes], document: Any) -> bool:
@@ -116,12 +116,12 @@ def test_flags_in_the_form_of_microsoft_are_taken() -> None:
     document = {"feature_management": {"feature_flags": [{"id": "beta", "enabled": True}, {"id": "old"}]}}
 
     assert [] == problems_of_flags(native(document), JSON)
-    assert {"beta": {"enabled": True}, "old": {"enabled": False}} == served_of(whole_of(document), "features", "here")
+    assert {"beta": {"enabled": True}, "old": {"enabled": False}} == served_of(made_of(document), "features", "here")
 
 
 def test_other_flags_than_those_of_the_snapshot_are_refused() -> None:
     """They prove nothing by themselves, so they are compared."""
-    whole = whole_of(FLAGS)
+    whole = made_of(FLAGS)
     right = as_served(native(FLAGS))
     require_served(right, whole, "features", "here")
     for wrong in (right.replace(b"midnight", b"noon"), b"{}", b"no JSON", b"[" * 100_000):

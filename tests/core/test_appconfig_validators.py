@@ -1,0 +1,110 @@
+"""Profiles of AWS AppConfig that check what they are given, at a double that runs their validators."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from appconfig_double_server import Server, serving
+from appconfig_stage import Stage, client_of, furnish, let_in
+from runpin.aws_appconfig.failures import refusal_of
+from runpin.errors import SnapshotRefused
+from runpin.mirrors import Standing
+from runpin.testing.store_contract import SCOPE
+
+LAMBDA = "arn:aws:lambda:eu-west-1:123456789012:function:check"
+SCHEMA = {
+    "properties": {
+        "documents": {"properties": {"limits": {"properties": {"limit": {"type": "integer", "maximum": 8}}}}}
+    }
+}
+
+
+@pytest.fixture(autouse=True)
+def _account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let boto3 into the double, and nowhere else."""
+    let_in(monkeypatch)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Serve an empty double."""
+    with serving() as server:
+        yield server
+
+
+def stage_with(server: Server, kind: str, content: str) -> Stage:
+    """Return a stage whose profile has one validator."""
+    stage = Stage(server)
+    furnish(stage, profiles=())
+    made = client_of(server).create_configuration_profile(
+        ApplicationId=stage.ids["payments"],
+        Name="stable",
+        LocationUri="hosted",
+        Validators=[{"Type": kind, "Content": content}],
+    )
+    stage.ids["stable"] = made["Id"]
+    return stage
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_what_a_schema_refuses_is_told_by_place(server: Server, early: bool) -> None:  # noqa: FBT001 - pytest's way
+    """The Snapshot and the place in it, whenever the service checks; what stands there is a value, and is not shown."""
+    stage = stage_with(server, "JSON_SCHEMA", json.dumps(SCHEMA))
+    server.double.checks_early = early
+    good = stage.published(8)
+    assert stage.mirror.bring(SCOPE, "stable").standing is Standing.IN_STEP
+    bad = stage.published(987_654)
+    with pytest.raises(SnapshotRefused) as caught:
+        stage.mirror.bring(SCOPE, "stable")
+
+    assert bad in caught.value.what
+    assert "JSON_SCHEMA maximum $.documents.limits.limit" in caught.value.what
+    assert "profile 'stable' of payments.prod" in str(caught.value.where)
+    assert "987654" not in str(caught.value)
+    assert stage.mirror.look(SCOPE, "stable").standing is Standing.BEHIND
+    assert [(good, "COMPLETE")] == stage.deployed()
+
+
+def test_what_a_function_refuses_is_told(server: Server) -> None:
+    """Without the words of the function, which may hold anything; they are in nothing that we raise."""
+    stage = stage_with(server, "LAMBDA", LAMBDA)
+    answers = [False, True]
+    server.double.lambdas[LAMBDA] = lambda _: answers.pop(0)
+    name = stage.published(1)
+    with pytest.raises(SnapshotRefused, match="LAMBDA") as caught:
+        stage.mirror.bring(SCOPE, "stable")
+
+    assert f"{name}, version 1" in caught.value.what
+    assert "canary" not in "".join(traceback.format_exception(caught.value))
+    assert stage.mirror.bring(SCOPE, "stable").standing is Standing.IN_STEP
+
+
+class _Answered(Exception):
+    def __init__(self, response: Any) -> None:
+        self.response = response
+
+
+@pytest.mark.parametrize(
+    "details", [None, 1, [], {}, {"InvalidConfiguration": None}, {"InvalidConfiguration": {}}, {"Other": [{}]}]
+)
+def test_another_refusal_is_not_taken_for_a_validators(details: Any) -> None:
+    """Whatever its details look like."""
+    error = _Answered({"Error": {"Code": "BadRequestException"}, "Details": details})
+
+    assert refusal_of(error, "payments.prod.v1", "here") is None
+
+
+def test_what_a_validator_says_is_bounded() -> None:
+    """A screen of it at most, and no control characters."""
+    found = [{"Type": "LAMBDA\x1b[31m", "Location": "x" * 10_000}, "nonsense", *[{"Type": "LAMBDA"}] * 100]
+    response = {"Error": {"Code": "BadRequestException"}, "Details": {"InvalidConfiguration": found}}
+    refused = refusal_of(_Answered(response), "payments.prod.v1", "here")
+
+    assert refused is not None
+    assert len(refused.what) < 600
+    assert "\x1b" not in refused.what
