@@ -15,6 +15,7 @@ from pathlib import Path
 import pinning_cost
 import publishing_cost
 import reading_cost
+import replication_cost
 import starting_cost
 from measuring import Row
 from rich.console import Console
@@ -25,6 +26,7 @@ COLUMNS = ("what", "case", "median", "beside", "ratio", "budget")
 GROUPS: tuple[Callable[[Path], Iterator[Row]], ...] = (
     reading_cost.rows,
     pinning_cost.rows,
+    replication_cost.rows,
     publishing_cost.rows,
     starting_cost.rows,
 )

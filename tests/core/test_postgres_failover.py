@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 
-import psycopg  # noqa: TID253 - these tests ask the servers themselves
 import pytest
 
 from demo.processes import wait_until
 from pin_workers import calls_begun, read_journal, work_on_registers, workers
-from postgres_server import PostgresServer, server_of_its_own
-from runpin.clock import SystemClock
-from runpin.database.engine import Database
+from postgres_pair import NAME, Pair, pair_of
 from runpin.errors import StoreUnavailable
 from runpin.ledgers.sql import SqlLedger
 from runpin.model import RunKey
@@ -26,67 +22,9 @@ from runpin.testing.linearizability import Kind, Operation, violations
 
 pytestmark = [pytest.mark.postgres, pytest.mark.faults]
 
-NAME = "runpin"
 WORKERS = 4
 CALLS = 1500
 LONG = 120.0
-
-
-class Pair:
-    """
-    A primary and its standby.
-
-    Attributes:
-        url: names both, the primary first.
-    """
-
-    def __init__(self, primary: PostgresServer, standby: PostgresServer) -> None:
-        self.primary = primary
-        self.standby = standby
-        hosts = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}"
-        self.url = f"postgresql://runpin@{hosts}/{NAME}"
-
-    def opened(self, url: str = "", patience: float = 5.0) -> Database:
-        """Return the database, wherever it is."""
-        return Database.open(url or self.url, clock=SystemClock(), patience=patience)
-
-    def fail_over(self) -> None:
-        """Kill the primary, and make the standby one."""
-        self.primary.kill()
-        self.standby.promote()
-
-    def wait_until_streaming(self) -> None:
-        """Wait until the standby follows the primary's log."""
-        query = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
-        assert wait_until(lambda: self._asked(query) == 1, LONG)
-
-    def wait_until_alike(self) -> None:
-        """Wait until the standby has replayed whatever the primary has written."""
-        query = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()"
-        assert wait_until(lambda: self._asked(query) == 1, LONG)
-
-    def _asked(self, query: str) -> object:
-        with psycopg.connect(self.primary.url("postgres"), autocommit=True) as connection:
-            row = connection.execute(query.encode()).fetchone()
-        return None if row is None else row[0]
-
-
-@contextmanager
-def pair_of(programs: Path, **settings: str) -> Iterator[Pair]:
-    """Give a primary with *settings*, whose database has runpin's tables, and a standby that streams from it."""
-    with ExitStack() as running:
-        primary = running.enter_context(server_of_its_own(programs))
-        primary.start()
-        primary.execute(f"CREATE DATABASE {NAME}")
-        with Database.open(primary.url(NAME), clock=SystemClock()) as database:
-            database.ready()
-        standby = running.enter_context(server_of_its_own(programs, primary))
-        primary.stop()
-        primary.start(**settings)
-        standby.start()
-        pair = Pair(primary, standby)
-        pair.wait_until_streaming()
-        yield pair
 
 
 @pytest.fixture

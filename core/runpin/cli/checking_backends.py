@@ -32,6 +32,7 @@ def backend_checks(core: Runpin, repository: str | None) -> Iterator[Check]:
     store = _store(core)
     yield store
     if store.status is not Status.FAIL and _exists(core):
+        yield from _server(core)
         yield _channels(core)
 
 
@@ -130,6 +131,20 @@ def _tables(core: Runpin) -> Check:
     except RunpinError as error:
         return failed("store", error)
     return fine("store", f"{database.where}, tables of version {SCHEMA_VERSION}, {mode}")
+
+
+def _server(core: Runpin) -> Iterator[Check]:
+    from runpin.backends import SqlBackend, ledger_of
+    from runpin.cli.checking_postgres import server_checks
+
+    holder = ledger_of(core.backend)
+    if not isinstance(holder, SqlBackend) or holder.database.is_file:
+        return
+    try:
+        upgrade = core.settings.store_upgrade
+        yield from holder.database.read(lambda connection: list(server_checks(connection, upgrade=upgrade)))
+    except RunpinError as error:
+        yield failed("durability", error)
 
 
 def _mode(connection: sa.Connection, file: Path | None) -> str:
