@@ -45,11 +45,13 @@ class Server:
     Attributes:
         double: the rules and what is stored.
         faults: asked for every request; what it returns happens instead of an answer.
+        rest: milliseconds that a throttled request has to wait.
     """
 
     def __init__(self, double: Double, certificate: Path | None = None) -> None:
         self.double = double
         self.faults: Callable[[Request], Fault | None] = lambda _: None
+        self.rest = 10
         self.released = Event()
         handler = type("Handler", (_Handler,), {"server_of_double": self})
         self._http = _Http(("127.0.0.1", 0), handler)
@@ -142,7 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
             case Fault.BROKEN | Fault.BUSY:
                 self._send(Answer(500 if fault is Fault.BROKEN else 503, {"title": "try again"}))
             case Fault.THROTTLED:
-                self._send(Answer(429, {"policy": "Total Requests"}, {"retry-after-ms": "10"}))
+                self._send(
+                    Answer(429, {"policy": "Total Requests"}, {"retry-after-ms": str(self.server_of_double.rest)})
+                )
             case Fault.GARBAGE:
                 self._send_body(200, b"<html>not what you asked for</html>", {})
             case Fault.NONSENSE:

@@ -18,11 +18,15 @@ SCHEME = "azure-appconfig"
 CONNECTION_STRING = "connection-string"
 """What `auth=` says when an access key is used and not Microsoft Entra ID."""
 
+POLL = 10.0
+"""Seconds between two looks of a watcher, unless the URL says otherwise."""
+
 _HOST = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{1,5})?", re.ASCII)
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+", re.ASCII)
 # The prefix is part of every key, and a key counts towards the size of its key-value.
 _LONGEST_PREFIX = 100
 _SWITCHES = ("feature_flags", "native_snapshots")
+_SECONDS = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _EXAMPLES = "write azure-appconfig://NAME.azconfig.io/runpin, with ?auth=connection-string where Entra is not used"
 
@@ -33,7 +37,8 @@ class Address:
     A store's address: `host` with its port, if one is given, and `root`, which begins every key and ends with `/`.
 
     `ca` is the path of a PEM file with the authorities to trust, None for the usual ones. `feature_flags` and
-    `native_snapshots` say what is also published for Azure's own readers.
+    `native_snapshots` say what is also published for Azure's own readers, `poll` how many seconds lie between two
+    looks of a watcher.
     The text form, also `where`, names host and prefix and nothing else.
     """
 
@@ -43,6 +48,7 @@ class Address:
     ca: str | None = None
     feature_flags: bool = False
     native_snapshots: bool = False
+    poll: float = POLL
 
     @property
     def where(self) -> str:
@@ -80,7 +86,8 @@ def parse(url: str) -> Address:
         raise _unusable(f"the prefix in the URL is not at most {_LONGEST_PREFIX} letters, digits, '_', '.', '-', '/'")
     options = _options(parts.query)
     also = {name: options.get(name) == "true" for name in _SWITCHES}
-    return Address(parts.netloc.lower(), f"{prefix[1:]}/", "auth" in options, options.get("ca"), **also)
+    poll = float(options.get("poll", POLL))
+    return Address(parts.netloc.lower(), f"{prefix[1:]}/", "auth" in options, options.get("ca"), **also, poll=poll)
 
 
 def access_key(connection_string: str | None, address: Address) -> AccessKey:
@@ -112,11 +119,13 @@ def _split(url: str) -> SplitResult | None:
 
 def _options(query: str) -> dict[str, str]:
     given = parse_qs(query, keep_blank_values=True)
-    if not set(given) <= {"auth", "ca", *_SWITCHES} or any(len(each) > 1 for each in given.values()):
-        raise _unusable(f"after the '?', the URL takes auth, ca, {', '.join(_SWITCHES)} and nothing else")
+    if not set(given) <= {"auth", "ca", "poll", *_SWITCHES} or any(len(each) > 1 for each in given.values()):
+        raise _unusable(f"after the '?', the URL takes auth, ca, poll, {', '.join(_SWITCHES)} and nothing else")
     options = {name: values[0] for name, values in given.items()}
     if options.get("auth", CONNECTION_STRING) != CONNECTION_STRING:
         raise _unusable(f"auth can only be {CONNECTION_STRING}; without it, Microsoft Entra ID is asked")
+    if not _SECONDS.fullmatch(options.get("poll", "1")):
+        raise _unusable("poll is a whole number of seconds, from 1 to 9999")
     if not {options.get(name, "true") for name in _SWITCHES} <= {"true", "false"}:
         raise _unusable(f"{' and '.join(_SWITCHES)} are true or false")
     return options

@@ -24,7 +24,8 @@ A key-value takes 10 KB with its key, content type and attributes
 
 _CONTENT_TYPE = "application/json"
 _MOST_KEYS = 5  # https://learn.microsoft.com/azure/azure-app-configuration/rest-api-key-value#supported-filters
-_NO_LABEL = "\0"
+NO_LABEL = "\0"
+"""What a filter of labels says for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ class Call:
 
     def _find(self, pattern: str) -> Iterator[Item]:
         def work(client: Any) -> list[Item]:
-            found = client.list_configuration_settings(key_filter=pattern, label_filter=_NO_LABEL)
+            found = client.list_configuration_settings(key_filter=pattern, label_filter=NO_LABEL)
             return [item_of(each, each.key) for each in found]
 
         yield from self._attempt(work)

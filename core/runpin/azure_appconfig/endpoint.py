@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from azure.appconfiguration import AzureAppConfigurationClient
 
     from runpin.azure_appconfig.address import AccessKey, Address
+    from runpin.azure_appconfig.failures import Failure
     from runpin.ports import Clock
 
 T = TypeVar("T")
@@ -82,25 +83,37 @@ class Endpoint:
         key = access_key(connection_string, address) if address.by_key else None
         return cls(address, key, clock, patience=patience)
 
-    def attempt(self, work: Callable[[AzureAppConfigurationClient], T], ends: float) -> T:
+    def attempt(
+        self,
+        work: Callable[[AzureAppConfigurationClient], T],
+        ends: float,
+        *,
+        tries: int = _ATTEMPTS,
+        on_failure: Callable[[Failure], None] = lambda _: None,
+    ) -> T:
         """
         Return what *work* gets from the vendor's client, before the moment *ends* on the clock.
 
-        *work* is repeated after a failure whose outcome is not known.
+        Args:
+            work: repeated after a failure whose outcome is not known.
+            ends: when the call is over.
+            tries: how often at most.
+            on_failure: called with each failure, whatever follows from it.
 
         Raises:
             StoreUnavailable, StoreError
         """
         client, expected = self._client(), errors()
-        for number in range(_ATTEMPTS):
+        for number in range(1, tries + 1):
             try:
                 with self._timer.within(min(ends - self.clock.monotonic(), self.patience * _SHARE)):
                     return work(client)
             except expected as error:
                 failed = error
             failure = failure_of(failed, self.where)
-            rest = max(failure.rest, uniform(0, 0.02 * 2 ** min(number, 5)))  # noqa: S311 - spreads attempts
-            if not failure.again or self.clock.monotonic() + rest >= ends:
+            on_failure(failure)
+            rest = max(failure.rest, uniform(0, 0.01 * 2 ** min(number, 6)))  # noqa: S311 - spreads attempts
+            if number == tries or not failure.again or self.clock.monotonic() + rest >= ends:
                 break
             Event().wait(rest)
         raise failure.error from failed

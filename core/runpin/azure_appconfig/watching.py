@@ -1,0 +1,170 @@
+"""
+The watcher: asks whether the channels of an environment and tenant have changed, by the ETags of their pages.
+
+The service pushes nothing to a process. What has not changed costs one small answer, and no key-value is sent. An
+event of Event Grid, or whatever the backend beside the store pushes, makes it look at once.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from random import uniform
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Any
+
+from runpin.azure_appconfig.calls import NO_LABEL
+from runpin.changes import Change
+from runpin.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runpin.azure_appconfig.endpoint import Endpoint
+    from runpin.azure_appconfig.failures import Failure
+    from runpin.changes import Watcher
+
+# After a hint a read may still be old, so there is more than one look.
+_AFTER_A_HINT = (0.0, 1.0, 5.0)
+_LONGEST_REST = 300.0
+_SLICE = 0.2
+"""Seconds for which the other backend is listened to before hints and the clock are looked at again."""
+
+
+class AzureWatcher:
+    """
+    Tells of changes of the channels; see `runpin.changes.Watcher`.
+
+    After a failure it rests for a random part of a time that doubles each time, up to five minutes, and at least as
+    long as the service asked for. Until then a wait asks nobody.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        environment: str,
+        tenant: str | None,
+        *,
+        interval: float,
+        beside: Watcher | None = None,
+    ) -> None:
+        self.environment = environment
+        self.tenant = tenant
+        self._endpoint = endpoint
+        self._prefix = endpoint.keys.channels(environment, tenant)
+        self._interval = interval
+        self._beside = beside
+        self._pages: tuple[str, ...] = ()
+        self._uncertain = True
+        self._failures = 0
+        self._wanted_rest = 0.0
+        self._due = endpoint.clock.monotonic()
+        self._hinted: list[float] = []
+        self._lock = Lock()
+        self._wake = Event()
+        self._closed = Event()
+
+    def wait(self, timeout: float) -> Change | None:
+        """
+        Return a change as soon as there is one, None when *timeout* seconds are over or it was closed meanwhile.
+
+        Raises:
+            StoreUnavailable: the service, or the backend beside it, could not be asked.
+        """
+        clock = self._endpoint.clock
+        ends = clock.monotonic() + timeout
+        while not self._closed.is_set():
+            change = self._look() if clock.monotonic() >= self._next() else None
+            rest = ends - clock.monotonic()
+            if change is not None or rest <= 0:
+                return change
+            change = self._listen(min(rest, self._next() - clock.monotonic()))
+            if change is not None:
+                return change
+        return None
+
+    def hint(self) -> None:
+        """Look at once, from any thread, unless the service wants to be left alone."""
+        now = self._endpoint.clock.monotonic()
+        with self._lock:
+            if not self._failures:
+                self._hinted = [now + later for later in _AFTER_A_HINT]
+        self._wake.set()
+
+    def close(self) -> None:
+        """End a wait of another thread; every later call returns None."""
+        self._closed.set()
+        self._wake.set()
+        if self._beside is not None:
+            self._beside.close()
+
+    def _next(self) -> float:
+        return min(self._due, *self._hinted) if self._hinted else self._due
+
+    def _listen(self, seconds: float) -> Change | None:
+        """Wait for a hint, or for the other backend, or until the time is over."""
+        if self._beside is None:
+            self._wake.wait(max(seconds, 0))
+            self._wake.clear()
+            return None
+        return self._beside.wait(max(min(seconds, _SLICE), 0))
+
+    def _look(self) -> Change | None:
+        try:
+            pages = self._asked()
+        except StoreError:
+            self._failures, self._uncertain = self._failures + 1, True
+            self._plan(max(self._wanted_rest, self._back_off()))
+            raise
+        self._failures = 0
+        self._plan(self._interval * uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
+        if self._closed.is_set() or (pages is None and not self._uncertain):
+            return None
+        change = Change(self.environment, self.tenant, certain=not self._uncertain)
+        self._pages, self._uncertain = self._pages if pages is None else pages, False
+        return change
+
+    def _back_off(self) -> float:
+        return uniform(0, min(_LONGEST_REST, self._interval * 2.0 ** min(self._failures, 10)))  # noqa: S311 - likewise
+
+    def _plan(self, seconds: float) -> None:
+        """Look again after so many seconds, and before that as often as a hint asked for."""
+        now = self._endpoint.clock.monotonic()
+        with self._lock:
+            self._due = now + seconds
+            self._hinted = [] if self._failures else [each for each in self._hinted if each > now]
+
+    def _asked(self) -> tuple[str, ...] | None:
+        """Return the ETags of the pages, None if they are those that are known, or it was closed meanwhile."""
+        answer: Future[tuple[str, ...] | None] = Future()
+        answer.add_done_callback(lambda _: self._wake.set())
+        # In a thread of its own, so that closing ends the wait of the caller whatever the service does.
+        Thread(target=self._ask, args=(answer,), name="runpin-azure-look", daemon=True).start()
+        while not answer.done():
+            self._wake.wait()
+            self._wake.clear()
+            if self._closed.is_set():
+                return None
+        return answer.result()
+
+    def _ask(self, answer: Future[tuple[str, ...] | None]) -> None:
+        endpoint, prefix, known = self._endpoint, self._prefix, self._pages
+        ends = endpoint.clock.monotonic() + endpoint.patience
+        try:
+            found = endpoint.attempt(lambda client: _pages(client, prefix, known), ends, tries=1, on_failure=self._note)
+            answer.set_result(found)
+        except BaseException as error:  # noqa: BLE001 - handed over to whoever waits, and raised there
+            answer.set_exception(error)
+
+    def _note(self, failure: Failure) -> None:
+        self._wanted_rest = failure.rest
+
+
+def _pages(client: Any, prefix: str, known: Sequence[str]) -> tuple[str, ...] | None:
+    chosen = {"key_filter": f"{prefix}*", "label_filter": NO_LABEL}
+    # Pages that have not changed are not sent, nor seen here.
+    changed = client.list_configuration_settings(**chosen).by_page(match_conditions=[*known])
+    if known and not any(True for _ in changed):
+        return None
+    # Not the same listing: it would go on to leave out what has not changed.
+    pages = client.list_configuration_settings(**chosen).by_page()
+    return tuple(pages.etag for _ in pages)
