@@ -1,0 +1,104 @@
+"""The policies in the how-to page, enforced at a double of AWS AppConfig: they suffice, and nothing is spare."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from appconfig_double_server import Server, serving
+from appconfig_stage import GRADUAL, Stage, furnish, let_in
+from command_line import ROOT
+from runpin.aws_appconfig.inspecting import minutes_of
+from runpin.aws_appconfig.live import LiveReader
+from runpin.errors import StoreUnavailable
+from runpin.mirrors import Standing
+from runpin.testing.store_contract import SCOPE, move
+
+PAGE = ROOT / "docs" / "how-to" / "aws-appconfig.md"
+
+
+def policies() -> list[dict[str, Any]]:
+    """Return the policies of the page: of whoever mirrors, and of readers."""
+    blocks = re.findall(r"^```json\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    return [json.loads(block) for block in blocks if '"Statement"' in block]
+
+
+def actions_of(policy: dict[str, Any]) -> list[str]:
+    """Return the operations that a policy allows."""
+    return [action.removeprefix("appconfig:") for each in policy["Statement"] for action in each["Action"]]
+
+
+MIRRORER, READER = (actions_of(policy) for policy in policies())
+
+
+@pytest.fixture(autouse=True)
+def _account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let boto3 into the double, and nowhere else."""
+    let_in(monkeypatch)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Serve an empty double."""
+    with serving() as server:
+        yield server
+
+
+def mirrored(server: Server, allowed: list[str]) -> Stage:
+    """Mirror as whoever may do what is *allowed*: a first move, one that overtakes it, one back; and ask the doctor."""
+    stage = Stage(server)
+    furnish(stage, strategy=GRADUAL)
+    server.allowed = frozenset(allowed)
+    stage.published(1)
+    first = stage.store.channel(SCOPE, "stable").snapshot
+    stage.mirror.bring(SCOPE, "stable")
+    stage.published(2)
+    stage.mirror.bring(SCOPE, "stable")
+    stage.pass_time(minutes=20)
+    move(stage.store, stage.store.find(first), 2)
+    stage.mirror.bring(SCOPE, "stable")
+    stage.pass_time(minutes=20)
+    minutes_of(stage.endpoint(), SCOPE, "stable")
+    assert stage.mirror.look(SCOPE, "stable").standing is Standing.IN_STEP
+    return stage
+
+
+def test_the_policies_suffice(server: Server) -> None:
+    """For mirroring, and for reading what was mirrored."""
+    stage = mirrored(server, MIRRORER)
+    server.allowed = frozenset(READER)
+
+    assert {"limits": b'{"limit":1}'} == LiveReader(stage.endpoint(), SCOPE, "stable").read().bodies
+
+
+@pytest.mark.parametrize("action", MIRRORER)
+def test_whoever_mirrors_needs_every_action(server: Server, action: str) -> None:
+    """Without any one of them it is told that the identity is not let in."""
+    with pytest.raises(StoreUnavailable, match="does not let this identity in"):
+        mirrored(server, [each for each in MIRRORER if each != action])
+
+
+@pytest.mark.parametrize("action", READER)
+def test_a_reader_needs_every_action(server: Server, action: str) -> None:
+    """Both of them."""
+    stage = mirrored(server, MIRRORER)
+    server.allowed = frozenset(READER) - {action}
+    with pytest.raises(StoreUnavailable, match="does not let this identity in"):
+        LiveReader(stage.endpoint(), SCOPE, "stable").read()
+
+
+def test_neither_may_do_what_the_other_does() -> None:
+    """A reader deploys nothing, and whoever mirrors reads nothing as readers do."""
+    assert not set(MIRRORER) & set(READER)
+
+
+def test_every_statement_names_its_resources() -> None:
+    """Only what lists an account's applications and strategies cannot be narrowed, which AWS says of these actions."""
+    wide = [each for policy in policies() for each in policy["Statement"] if "*" in each["Resource"]]
+
+    assert [["appconfig:ListApplications", "appconfig:ListDeploymentStrategies"]] == [each["Action"] for each in wide]
+    assert all(each["Effect"] == "Allow" for policy in policies() for each in policy["Statement"])
