@@ -63,10 +63,21 @@ def test_every_page_is_named() -> None:
         assert f'"{page}"' in Path(__file__).read_text(encoding="utf-8").partition("def test_every_page")[2]
 
 
-def test_postgresql(line: CommandLine, empty_postgres_url: str) -> None:
-    """A database without tables becomes the store."""
-    instead = {"postgresql://runpin:secret@db.example.com/runpin": empty_postgres_url}
-    serves(Reader(line, instead).follow("postgresql.md", *SERVES))
+def test_postgresql(line: CommandLine, empty_postgres_url: str, postgres_programs: Path) -> None:
+    """A database without tables becomes the store, its roles are made, and a publisher serves it over two hosts."""
+    server = empty_postgres_url.partition("@")[2].partition("/")[0]
+    name = empty_postgres_url.rpartition("/")[2]
+    instead = {
+        "postgresql://admin:secret@db.example.com/runpin": empty_postgres_url,
+        "db-1.example.com:5432,db-2.example.com:5432/runpin": f"{server},{server}/{name}",
+    }
+    runner = f"postgresql://airflow@{server}/{name}"
+    *printed, refused = Reader(line, instead, folders=[postgres_programs]).follow(
+        "postgresql.md", *SERVES, f"! RUNPIN_STORE={runner} runpin publish -e prod"
+    )
+    serves(printed)
+
+    assert "role publisher" in refused
 
 
 @pytest.fixture
