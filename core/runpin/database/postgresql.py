@@ -181,7 +181,8 @@ class Postgresql:
         settings = {
             "statement_timeout": milliseconds,
             "idle_in_transaction_session_timeout": 2 * milliseconds,
-            # A task that computes for hours would keep one of the server's connections all that time.
+            # A task that computes for hours would keep one of the server's connections all that time. Who waits for
+            # notifications is idle as well, and has to switch this off for its session.
             "idle_session_timeout": _IDLE * 1000,
             "default_transaction_isolation": "read\\ committed",
         }
