@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from runpin.ancestry import Ancestry
     from runpin.auditing import Use
-    from runpin.aws_appconfig.endpoint import Endpoint as MirrorEndpoint
-    from runpin.aws_appconfig.mirror import Mirror
     from runpin.backends import Backend, Ledger, Store
     from runpin.checking import Check, Rules
     from runpin.database.engine import Database
+    from runpin.followers import Mirrored
     from runpin.judging import Judgement
-    from runpin.model import Pin, RunKey, SnapshotId
-    from runpin.ports import Clock, Source
+    from runpin.mirrors import Mirror, MirrorState
+    from runpin.model import Channel, Pin, RunKey, SnapshotId
+    from runpin.ports import Clock, SnapshotStore, Source
     from runpin.proposing import Proposal
     from runpin.reacting import Reactor
     from runpin.sandbox import Sandbox
@@ -72,24 +72,51 @@ class Runpin:
         return open_backend(str(url), self.clock, upgrade=upgrade, ledger=ledger, connection_string=text)
 
     @cached_property
-    def mirroring(self) -> MirrorEndpoint:
+    def mirrored(self) -> tuple[Mirrored, ...]:
         """
-        Where channels are mirrored to.
+        The stores and services that follow the store, with what lies behind them.
 
         Raises:
-            SettingsError: nowhere.
+            SettingsError: one cannot be used.
         """
-        from runpin.backends import open_mirror
+        from runpin.followers import open_mirrors
 
-        url = self.settings.mirror
-        return open_mirror(None if url is None else url.get_secret_value(), self.clock)
+        settings = self.settings
+        return open_mirrors(
+            [each.get_secret_value() for each in settings.mirrors],
+            self.clock,
+            store=settings.store_url.get_secret_value(),
+            backend=self.backend,
+            upgrade=settings.store_upgrade,
+            connection_strings=[each.get_secret_value() for each in settings.mirror_connection_strings],
+        )
 
     @property
-    def mirror(self) -> Mirror:
-        """What brings AWS AppConfig to where a channel stands."""
-        from runpin.aws_appconfig.mirror import Mirror
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """
+        What brings other stores to where channels stand.
 
-        return Mirror(self.mirroring, self.store, self.backend.reactions)
+        Raises:
+            SettingsError: one cannot be used.
+        """
+        return tuple(each.mirror for each in self.mirrored)
+
+    def bring_mirrors(self, channels: Sequence[Channel]) -> list[MirrorState]:
+        """
+        Bring every mirror to where *channels* stand, all at a time, and return how each stands; none of them fails.
+
+        Raises:
+            SettingsError: one cannot be used.
+        """
+        from runpin.mirroring import bring_all
+
+        return bring_all(self.mirrors, channels, self.clock)
+
+    def look_at_mirrors(self, channels: Sequence[Channel]) -> list[MirrorState]:
+        """Return how every mirror stands to *channels*; nothing is copied, otherwise as `bring_mirrors`."""
+        from runpin.mirroring import look_all
+
+        return look_all(self.mirrors, channels, self.clock)
 
     @property
     def database(self) -> Database:
@@ -149,10 +176,22 @@ class Runpin:
         return HostTurns(self.settings.cache_folder, realm, clock=self.clock)
 
     @cached_property
+    def readable(self) -> SnapshotStore:
+        """Where snapshots are read: in the store, and when it cannot answer, in those that follow it."""
+        if not self.settings.mirrors:
+            return self.store
+        from runpin.stores.several import SeveralStores
+
+        return SeveralStores(self.store, self._copies, self.clock)
+
+    def _copies(self) -> Sequence[SnapshotStore]:
+        return [each.copy for each in self.mirrored if each.copy is not None]
+
+    @cached_property
     def resolver(self) -> Resolver:
         """From channels to documents."""
         return Resolver(
-            self.store,
+            self.readable,
             self.store,
             self.cache,
             self.clock,
@@ -359,8 +398,9 @@ class Runpin:
             self.watch.stop()
         if "sandbox" in self.__dict__:
             self.sandbox.close()
-        if "mirroring" in self.__dict__:
-            self.mirroring.close()
+        if "mirrored" in self.__dict__:
+            for each in self.mirrored:
+                each.close()
         if "backend" in self.__dict__:
             self.backend.close()
 

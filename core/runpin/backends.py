@@ -8,24 +8,31 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from runpin.capabilities import Capabilities
 from runpin.errors import SettingsError
-from runpin.ports import ChannelStore, History, PinLedger, Quarantine, RunSearch, SnapshotStore
+from runpin.mirrors import Replica
+from runpin.ports import ChannelStore, History, PinLedger, Quarantine, RunSearch, SnapshotStore, Tenancy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runpin.aws_appconfig.endpoint import Endpoint as MirrorEndpoint
     from runpin.azure_appconfig.endpoint import Endpoint
-    from runpin.changes import Watcher
+    from runpin.azure_appconfig.events import EventReceiver
+    from runpin.azure_appconfig.watching import AzureWatcher
+    from runpin.changes import Change, Watcher
     from runpin.database.engine import Database
     from runpin.etcd.cluster import Cluster
     from runpin.ports import Clock, Reactions
 
 
-class Store(SnapshotStore, ChannelStore, History, Protocol):
+class Store(SnapshotStore, ChannelStore, History, Tenancy, Protocol):
     """Snapshots, channels and their history, in one place."""
+
+
+class Follower(SnapshotStore, ChannelStore, History, Replica, Protocol):
+    """The same, and it can be brought to where another store stands."""
 
 
 class Ledger(PinLedger, Quarantine, RunSearch, Protocol):
@@ -43,6 +50,11 @@ class Backend(Protocol):
     @property
     def store(self) -> Store:
         """Snapshots, channels and their history."""
+        ...
+
+    @property
+    def replica(self) -> Follower:
+        """The same store as what follows another one."""
         ...
 
     @property
@@ -81,6 +93,13 @@ class SqlBackend:
         from runpin.stores.sql import SqlStore
 
         return SqlStore(self.database)
+
+    @cached_property
+    def replica(self) -> Follower:
+        """The same store as what follows another one."""
+        from runpin.stores.sql_replica import SqlReplica
+
+        return SqlReplica(self.database)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -124,6 +143,13 @@ class EtcdBackend:
         return EtcdStore(self.cluster)
 
     @cached_property
+    def replica(self) -> Follower:
+        """The same store as what follows another one."""
+        from runpin.stores.etcd_replica import EtcdReplica
+
+        return EtcdReplica(self.cluster)
+
+    @cached_property
     def ledger(self) -> Ledger:
         """Pins and the quarantine."""
         from runpin.ledgers.etcd import EtcdLedger
@@ -158,6 +184,7 @@ class AzureBackend:
     def __init__(self, endpoint: Endpoint, beside: Backend) -> None:
         self.endpoint = endpoint
         self.beside = beside
+        self._watchers: WeakSet[AzureWatcher] = WeakSet()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -171,6 +198,13 @@ class AzureBackend:
 
         return AzureStore(self.endpoint, self.beside.ledger)
 
+    @cached_property
+    def replica(self) -> Follower:
+        """The same store as what follows another one."""
+        from runpin.stores.azure_replica import AzureReplica
+
+        return AzureReplica(self.endpoint, self.beside.ledger)
+
     @property
     def ledger(self) -> Ledger:
         """Pins and the quarantine, of the other backend."""
@@ -181,9 +215,26 @@ class AzureBackend:
         """The record of what followed from a channel's moves, of the other backend."""
         return self.beside.reactions
 
-    def watcher(self, environment: str, tenant: str | None) -> Watcher | None:  # noqa: ARG002 - the protocol's shape
-        """The service pushes nothing to a process."""
-        return None
+    def watcher(self, environment: str, tenant: str | None) -> Watcher:
+        """Return what asks for changes every few seconds, and listens to the other backend and to Event Grid."""
+        from runpin.azure_appconfig.watching import AzureWatcher
+
+        beside, interval = self.beside.watcher(environment, tenant), self.endpoint.address.poll
+        watcher = AzureWatcher(self.endpoint, environment, tenant, interval=interval, beside=beside)
+        self._watchers.add(watcher)
+        return watcher
+
+    @property
+    def events(self) -> EventReceiver:
+        """What takes the deliveries of Azure Event Grid and has the watchers of this process look at once."""
+        from runpin.azure_appconfig.events import EventReceiver
+
+        return EventReceiver(self.endpoint, self._hint)
+
+    def _hint(self, change: Change) -> None:
+        for watcher in list(self._watchers):
+            if (watcher.environment, watcher.tenant) == (change.environment, change.tenant):
+                watcher.hint()
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -227,11 +278,18 @@ def _azure_address(url: str) -> str:
     return parse(url).where
 
 
+def _aws_address(url: str) -> str:
+    from runpin.aws_appconfig.address import parse
+
+    return parse(url).where
+
+
 _OPENERS: dict[str, Callable[[str, Clock, bool], Backend]] = {"etcd": _etcd, "etcds": _etcd}
 _ADDRESSES: dict[str, Callable[[str], str]] = {
     "etcd": _etcd_address,
     "etcds": _etcd_address,
     "azure-appconfig": _azure_address,
+    "aws-appconfig": _aws_address,
 }
 
 STORES_ONLY = frozenset({"azure-appconfig"})
@@ -265,7 +323,7 @@ def open_backend(
         SettingsError: the URL cannot be used, or a library is missing.
     """
     if {scheme_of(url), scheme_of(ledger or "")} & MIRRORS_ONLY:
-        fix = "set RUNPIN_MIRROR to its URL, and RUNPIN_STORE to what holds the channels"
+        fix = "add its URL to RUNPIN_MIRRORS, and RUNPIN_STORE to what holds the channels"
         raise SettingsError("AWS AppConfig is a mirror, neither store nor ledger", where="store", fix=fix)
     if scheme_of(url) not in STORES_ONLY:
         if ledger is not None:
@@ -276,22 +334,21 @@ def open_backend(
         fix = "set RUNPIN_LEDGER to a PostgreSQL or etcd URL, the same on all hosts, or to SQLite if there is one host"
         raise SettingsError("Azure App Configuration cannot hold pins", where="ledger", fix=fix)
     beside = _OPENERS.get(scheme_of(ledger), _sql)(ledger, clock, upgrade)
-    return _azure(url, clock, connection_string, beside)
+    return open_beside(url, clock, beside, upgrade=upgrade, connection_string=connection_string)
 
 
-def open_mirror(url: str | None, clock: Clock) -> MirrorEndpoint:
+def open_beside(
+    url: str, clock: Clock, beside: Backend, *, upgrade: bool, connection_string: str | None = None
+) -> Backend:
     """
-    Return what *url* leads to, which is not contacted yet.
+    Return the store that *url* leads to, where *beside* has the pins if the store can have none.
 
     Raises:
-        SettingsError: there is no URL, or it cannot be used.
+        SettingsError: the URL cannot be used, or a library is missing.
     """
-    from runpin.aws_appconfig.endpoint import Endpoint as Service
-
-    if url is None:
-        fix = "set RUNPIN_MIRROR; docs/how-to/aws-appconfig.md says to what"
-        raise SettingsError("there is no mirror", where="mirror", fix=fix)
-    return Service.open(url, clock=clock)
+    if scheme_of(url) in STORES_ONLY:
+        return _azure(url, clock, connection_string, beside)
+    return _OPENERS.get(scheme_of(url), _sql)(url, clock, upgrade)
 
 
 def ledger_of(backend: Backend) -> Backend:

@@ -18,6 +18,12 @@ class Standing(StrEnum):
     MOVING = "moving"
     TAKEN_BACK = "taken back"
     AWAY = "away"
+    APART = "apart"
+
+    @property
+    def is_well(self) -> bool:
+        """Whether nobody has to do anything about it."""
+        return self in (Standing.IN_STEP, Standing.MOVING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,14 @@ class ChannelStore(Protocol):
         ...
 
 
+class Tenancy(Protocol):
+    """Knows for whom there are channels."""
+
+    def tenants(self, environment: str) -> Sequence[str | None]:
+        """Return the tenants that have channels in an environment, sorted; None, first, where some have no tenant."""
+        ...
+
+
 class History(Protocol):
     """Answers what happened, newest first."""
 

@@ -7,6 +7,7 @@ Everything runs without a single setting: Git is read where you say, and the sto
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,9 +27,20 @@ from runpin.model import STABLE, check_name
 
 PREFIX = "RUNPIN_"
 
+_BETWEEN_URLS = re.compile(r"\s+|,(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+
 
 def _names(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _words(value: object) -> object:
+    return value.split() if isinstance(value, str) else value
+
+
+def _urls(value: object) -> object:
+    """Split at blanks, and at a comma that a scheme follows: commas stand between the hosts of one URL as well."""
+    return [part for part in _BETWEEN_URLS.split(value) if part] if isinstance(value, str) else value
 
 
 def _home() -> Path:
@@ -64,8 +76,11 @@ class Settings(BaseSettings):
     store_connection_string: SecretStr | None = Field(
         None, description="connection string of an Azure App Configuration store, if its URL says so"
     )
-    mirror: SecretStr | None = Field(
-        None, description="URL of AWS AppConfig, where `runpin mirror` deploys what channels name; none by default"
+    mirrors: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_urls)] = Field(
+        (), description="URLs of stores, and of AWS AppConfig, that follow the store, separated by blanks"
+    )
+    mirror_connection_strings: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_words)] = Field(
+        (), description="connection strings of mirrors in Azure App Configuration, separated by blanks"
     )
     store_upgrade: bool = Field(default=True, description="create and migrate the store's tables when needed")
     cache: Path | None = Field(None, description="folder of the local cache; `cache` in the home folder by default")

@@ -13,12 +13,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from runpin.aws_appconfig.address import SCHEME
-from runpin.aws_appconfig.content import Whole
+from runpin.aws_appconfig.content import whole_of
 from runpin.aws_appconfig.deployments import COMPLETE, TAKEN_BACK, Deployment, Seen, look, start, stop
 from runpin.aws_appconfig.flags import content_of
+from runpin.aws_appconfig.live import served_by
 from runpin.aws_appconfig.places import Place, place_of, profile_of
 from runpin.aws_appconfig.versions import published
-from runpin.mirrors import Standing
+from runpin.errors import UnknownSnapshot
+from runpin.mirrors import MirrorState, Standing
+from runpin.model import SnapshotId
 from runpin.ports import ChannelStore, SnapshotStore
 from runpin.reactions import Reaction, ReactionKey
 
@@ -35,26 +38,20 @@ class Mirrored(SnapshotStore, ChannelStore, Protocol):
     """The store that decides: snapshots and channels."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State(MirrorState):
     """
     What one look found.
 
     Attributes:
-        channel: where the channel stands in the store.
-        standing: how the mirror stands to that.
         deployment: the newest deployment of the channel's profile, None if there is none.
-        why: one sentence for people.
         recorded: how the deployment for this stand ended, as the ledger has it; None while nothing is recorded.
     """
 
-    channel: Channel
-    standing: Standing
     deployment: Deployment | None
-    why: str
     recorded: str | None = None
-    place: Place = field(repr=False, kw_only=True)
-    seen: Seen = field(repr=False, kw_only=True)
+    place: Place = field(repr=False)
+    seen: Seen = field(repr=False)
 
 
 class Mirror:
@@ -69,6 +66,20 @@ class Mirror:
         self._endpoint = endpoint
         self._store = store
         self._reactions = reactions
+
+    @property
+    def where(self) -> str:
+        """Its address, as it may be printed."""
+        return self._endpoint.where
+
+    def served(self, scope: Scope, name: str) -> SnapshotId:
+        """
+        Return which Snapshot readers of AppConfig get, verified.
+
+        Raises:
+            StoreCorrupt, StoreUnavailable, StoreError
+        """
+        return served_by(self._endpoint, scope, name, lambda snapshot: whole_of(self._store, snapshot))
 
     def look(self, scope: Scope, name: str) -> State:
         """
@@ -111,7 +122,19 @@ class Mirror:
         newest = self._reactions.newest(self._key(channel))
         ended = newest.outcome if newest is not None and newest.revision == channel.revision else None
         standing, why = _judged(channel, seen, ended)
-        return State(channel, standing, seen.ours, why, ended, place=place, seen=seen)
+        ours = seen.ours
+        return State(
+            where=self.where,
+            channel=channel,
+            standing=standing,
+            why=why,
+            snapshot=None if ours is None else _served(ours),
+            revision=None if ours is None else ours.revision,
+            deployment=ours,
+            recorded=ended,
+            place=place,
+            seen=seen,
+        )
 
     def _step(self, state: State, ends: float) -> bool:
         """Do the next thing that is missing; tell whether another look is worth it."""
@@ -122,7 +145,7 @@ class Mirror:
             self._endpoint.attempt(lambda clients: stop(clients, state.place, ours), ends)
             return True
         flags, label = self._endpoint.address.flags, str(state.channel.snapshot)
-        content = content_of(self._whole(state.channel), flags, self._endpoint.where)
+        content = content_of(whole_of(self._store, state.channel.snapshot), flags, self._endpoint.where)
 
         def work(clients: Clients) -> None:
             version = published(clients, state.place, label, content, self._endpoint.where)
@@ -132,10 +155,6 @@ class Mirror:
 
         self._endpoint.attempt(work, ends)
         return True
-
-    def _whole(self, channel: Channel) -> Whole:
-        snapshot = self._store.find(channel.snapshot)
-        return Whole(snapshot, {name: self._store.get_object(each) for name, each in snapshot.documents.items()})
 
     def _key(self, channel: Channel) -> ReactionKey:
         return ReactionKey(SCHEME, self._endpoint.address.key, "mirror", channel.scope, channel.name)
@@ -156,6 +175,16 @@ class Mirror:
             return state
         ended = self._reactions.end(begun, f"deployment {ours.number}: {_ending(ours)}")
         return replace(state, recorded=ended.outcome)
+
+
+def _served(ours: Deployment) -> SnapshotId | None:
+    """Return the Snapshot that readers get or are about to get; None if it is not known."""
+    if ours.snapshot is None or ours.state in TAKEN_BACK:
+        return None
+    try:
+        return SnapshotId.parse(ours.snapshot)
+    except UnknownSnapshot:
+        return None
 
 
 def _judged(channel: Channel, seen: Seen, recorded: str | None) -> tuple[Standing, str]:

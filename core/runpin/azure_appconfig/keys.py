@@ -23,6 +23,9 @@ from dataclasses import dataclass
 from runpin.errors import UnknownApplication, UnknownChannel, UnknownEnvironment, UnknownTenant
 from runpin.model import Digest, Scope, as_digest, check_name
 
+NOBODY = "-"
+"""Where the tenant stands in a key, if there is none; it sorts before every name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -60,8 +63,12 @@ class Keys:
 
     def channels(self, environment: str, tenant: str | None) -> str:
         """Return the prefix of the channels of an environment and tenant."""
+        return f"{self.places(environment)}{_tenant(tenant)}/"
+
+    def places(self, environment: str) -> str:
+        """Return the prefix of the channels of an environment; the tenant comes next."""
         check_name("environment", environment, UnknownEnvironment)
-        return f"{self.root}channels/{environment}/{_tenant(tenant)}/"
+        return f"{self.root}channels/{environment}/"
 
     def channel(self, scope: Scope, name: str) -> str:
         """Return where a channel stands."""
@@ -94,4 +101,4 @@ def _place(scope: Scope) -> str:
 
 
 def _tenant(tenant: str | None) -> str:
-    return "-" if tenant is None else check_name("tenant", tenant, UnknownTenant)
+    return NOBODY if tenant is None else check_name("tenant", tenant, UnknownTenant)

@@ -21,6 +21,7 @@ from runpin.cli.mirroring import mirror
 from runpin.cli.moving import channel, quarantine, rollback
 from runpin.cli.releasing import publish
 from runpin.cli.starting import init
+from runpin.cli.status import status
 from runpin.cli.storing import store
 from runpin.cli.validating import validate
 
@@ -75,6 +76,7 @@ app.command(rich_help_panel=_RELEASE)(rollback)
 app.add_typer(channel, name="channel", rich_help_panel=_RELEASE)
 app.add_typer(quarantine, name="quarantine", rich_help_panel=_RELEASE)
 app.add_typer(mirror, name="mirror", rich_help_panel=_RELEASE)
+app.command(rich_help_panel=_LOOK)(status)
 app.command(rich_help_panel=_LOOK)(show)
 app.command(rich_help_panel=_LOOK)(diff)
 app.command(rich_help_panel=_LOOK)(history)

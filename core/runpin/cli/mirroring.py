@@ -1,4 +1,4 @@
-"""`runpin mirror`: AWS AppConfig, which follows a channel."""
+"""`runpin mirror`: the stores and services that follow the store."""
 
 from __future__ import annotations
 
@@ -7,43 +7,54 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runpin.cli.lookup import channel_of
-from runpin.cli.options import ApplicationName, AsJson, ChannelName, Environment, Tenant, opened
-from runpin.cli.printing import emit, fields, say
-from runpin.cli.shapes import channel_shape
+from runpin.cli.mirrored import all_well, every_channel, mirror_shape, require_mirrors
+from runpin.cli.options import AsJson, ChannelName, Environment, Tenant, opened
+from runpin.cli.printing import columns, emit, note
+from runpin.errors import RunpinError
 
 if TYPE_CHECKING:
-    from runpin.assembly import Runpin
-    from runpin.aws_appconfig.deployments import Deployment
-    from runpin.aws_appconfig.mirror import State
-    from runpin.cli.shapes import Shape
+    from collections.abc import Sequence
 
-mirror = typer.Typer(help="Deploy what a channel names to AWS AppConfig, and see how that went.")
+    from runpin.assembly import Runpin
+    from runpin.aws_appconfig.mirror import Mirror as AppConfig
+    from runpin.mirrors import MirrorState
+    from runpin.model import Channel
+
+mirror = typer.Typer(help="Bring the stores that follow to where channels stand, and see how they stand.")
+
+MaybeApplication = Annotated[
+    str | None, typer.Argument(metavar="[APPLICATION]", help="For example payments; or --all.", show_default=False)
+]
+All = Annotated[bool, typer.Option("--all", help="Every channel of the environment; of all tenants, without --tenant.")]
 
 
 @mirror.command("bring")
-def bring_mirror(
-    application: ApplicationName,
+def bring_mirrors(
+    application: MaybeApplication = None,
     *,
+    everything: All = False,
     environment: Environment = None,
     tenant: Tenant = None,
     name: ChannelName = None,
     as_json: AsJson = False,
 ) -> None:
     """
-    Do what is missing for AppConfig to serve what the channel names.
+    Do what is missing for every mirror to serve what a channel names.
 
-    It does not wait for a deployment to end. Running it again finishes what was interrupted, and else changes nothing.
+    Running it again finishes what was interrupted, and else changes nothing. It waits for no deployment to end.
     """
+    _require_one(application, everything=everything)
     with opened(environment, tenant, name) as core:
-        channel = channel_of(core, application)
-        state = core.mirror.bring(channel.scope, channel.name)
-    _tell(state, None, as_json=as_json)
+        require_mirrors(core)
+        states = core.bring_mirrors(_chosen(core, application))
+    _tell(states, {}, as_json=as_json)
 
 
 @mirror.command("show")
-def show_mirror(
-    application: ApplicationName,
+def show_mirrors(
+    application: MaybeApplication = None,
     *,
+    everything: All = False,
     environment: Environment = None,
     tenant: Tenant = None,
     name: ChannelName = None,
@@ -52,57 +63,57 @@ def show_mirror(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show how the mirror stands to the channel. Nothing is deployed."""
+    """Show how every mirror stands to a channel. Nothing is copied or deployed."""
+    _require_one(application, everything=everything)
     with opened(environment, tenant, name) as core:
-        channel = channel_of(core, application)
-        state = core.mirror.look(channel.scope, channel.name)
-        served = _served(core, state) if live else None
-    _tell(state, served, as_json=as_json)
+        require_mirrors(core)
+        chosen = _chosen(core, application)
+        states = core.look_at_mirrors(chosen)
+        served = _served(core, chosen) if live else {}
+    _tell(states, served, as_json=as_json)
 
 
-def _served(core: Runpin, state: State) -> str:
-    from runpin.aws_appconfig.content import whole_of
-    from runpin.aws_appconfig.live import served_by
-
-    channel = state.channel
-    return str(served_by(core.mirroring, channel.scope, channel.name, lambda name: whole_of(core.store, name)))
+def _require_one(application: str | None, *, everything: bool) -> None:
+    if (application is None) != everything:
+        raise typer.BadParameter("name an application, or --all", param_hint="APPLICATION")
 
 
-def _tell(state: State, served: str | None, *, as_json: bool) -> None:
-    from runpin.mirrors import Standing
+def _chosen(core: Runpin, application: str | None) -> Sequence[Channel]:
+    return every_channel(core) if application is None else [channel_of(core, application)]
 
+
+def _served(core: Runpin, channels: Sequence[Channel]) -> dict[tuple[str, Channel], str]:
+    """Return what readers of AppConfig get, by mirror and channel, or why that is not known."""
+    from runpin.aws_appconfig.mirror import Mirror
+
+    services = [each for each in core.mirrors if isinstance(each, Mirror)]
+    return {(each.where, channel): _served_by(each, channel) for each in services for channel in channels}
+
+
+def _served_by(service: AppConfig, channel: Channel) -> str:
+    try:
+        return str(service.served(channel.scope, channel.name))
+    except RunpinError as error:
+        return f"not known: {error.what}"
+
+
+def _tell(states: Sequence[MirrorState], served: dict[tuple[str, Channel], str], *, as_json: bool) -> None:
     if as_json:
-        emit(_shape(state, served))
+        shapes = [{**mirror_shape(each), "served": served.get((each.where, each.channel))} for each in states]
+        emit({"well": all_well(states), "mirrors": shapes})
     else:
-        _print(state, served)
-    if state.standing not in (Standing.IN_STEP, Standing.MOVING):
+        _print(states, served)
+    if not all_well(states):
         raise typer.Exit(1)
 
 
-def _shape(state: State, served: str | None) -> Shape:
-    return {
-        "channel": channel_shape(state.channel),
-        "standing": str(state.standing),
-        "why": state.why,
-        "deployment": None if state.deployment is None else _deployment_shape(state.deployment),
-        "recorded": state.recorded,
-        "served": served,
-    }
-
-
-def _deployment_shape(deployment: Deployment) -> Shape:
-    return {
-        "number": deployment.number,
-        "state": deployment.state,
-        "percentage": deployment.percentage,
-        "revision": deployment.revision,
-        "snapshot": deployment.snapshot,
-        "events": list(deployment.events),
-    }
-
-
-def _print(state: State, served: str | None) -> None:
-    channel = state.channel
-    say(f"The mirror of {channel.name} of {channel.scope} is {state.standing}: {state.why}")
-    pairs = [("channel", f"{channel.snapshot}, revision {channel.revision}"), ("recorded", state.recorded)]
-    fields([*pairs, ("served", served)])
+def _print(states: Sequence[MirrorState], served: dict[tuple[str, Channel], str]) -> None:
+    if not states:
+        note("No channel is there yet.")
+        return
+    rows = [
+        (str(each.channel.scope), each.channel.name, each.where, str(each.standing), each.why)
+        + ((served.get((each.where, each.channel), ""),) if served else ())
+        for each in states
+    ]
+    columns(("scope", "channel", "mirror", "standing", "why", *(("served",) if served else ())), rows)

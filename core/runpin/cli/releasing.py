@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runpin.cli.mirrored import RequireMirrors, all_well, follow_up, mirror_shape
 from runpin.cli.options import (
     AsJson,
     ChannelName,
@@ -27,11 +29,14 @@ from runpin.cli.shapes import (
     scope_shape,
     text_or_none,
 )
+from runpin.errors import SnapshotQuarantined, UnknownChannel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from runpin.assembly import Runpin
+    from runpin.mirrors import MirrorState
+    from runpin.model import Channel
     from runpin.publishing import Plan, Published, ScopePlan
 
 
@@ -51,6 +56,7 @@ def publish(  # noqa: PLR0913 - one parameter for each option
         bool,
         typer.Option("--accept-rewrite", help="Publish a commit that does not come after the last published one."),
     ] = False,
+    require_mirrors: RequireMirrors = False,
     as_json: AsJson = False,
 ) -> None:
     """
@@ -62,6 +68,7 @@ def publish(  # noqa: PLR0913 - one parameter for each option
     from runpin.publishing import plan as make_plan
 
     with opened(environment, channel=channel) as core:
+        core.mirrors  # noqa: B018 - what cannot be used is refused before anything is written
         source, commit = committed(core, repository, ref, accept_rewrite=accept_rewrite)
         plan = make_plan(
             source,
@@ -77,23 +84,37 @@ def publish(  # noqa: PLR0913 - one parameter for each option
         if not as_json:
             _print_plan(plan)
         done = () if dry_run else _carry_out(core, plan, reason or commit.message, shown=not as_json)
+        if not as_json:
+            _print_result(plan, done, dry_run=dry_run)
+        states = core.bring_mirrors([each.channel for each in done])
     if as_json:
-        emit(_shape(plan, done, dry_run=dry_run))
+        emit(_shape(plan, done, states, dry_run=dry_run))
     else:
-        _print_result(plan, done, dry_run=dry_run)
+        follow_up(states)
+    if require_mirrors and not all_well(states):
+        raise typer.Exit(1)
 
 
 def _carry_out(core: Runpin, plan: Plan, reason: str, *, shown: bool) -> Sequence[Published]:
     from runpin.publishing import publish as carry_out
 
-    if not shown:
-        return carry_out(plan, core.store, actor=actor(), reason=reason)
-    bar, step = tracker("publishing", len(plan.scopes))
-    with bar:
-        return carry_out(plan, core.store, actor=actor(), reason=reason, on_progress=lambda _: step())
+    bar, step = tracker("publishing", len(plan.scopes) if shown else 0)
+    try:
+        with bar if shown else nullcontext():
+            return carry_out(plan, core.store, actor=actor(), reason=reason, on_progress=lambda _: step())
+    except SnapshotQuarantined:
+        # Every other scope is published.
+        core.bring_mirrors(list(_standing(core, plan)))
+        raise
 
 
-def _shape(plan: Plan, done: Sequence[Published], *, dry_run: bool) -> Shape:
+def _standing(core: Runpin, plan: Plan) -> Iterator[Channel]:
+    for each in plan.scopes:
+        with suppress(UnknownChannel):
+            yield core.store.channel(each.scope, plan.channel)
+
+
+def _shape(plan: Plan, done: Sequence[Published], states: Sequence[MirrorState], *, dry_run: bool) -> Shape:
     return {
         "dry_run": dry_run,
         "commit": commit_shape(plan.commit),
@@ -117,6 +138,7 @@ def _shape(plan: Plan, done: Sequence[Published], *, dry_run: bool) -> Shape:
             {"snapshot": str(each.snapshot), "moved": each.moved, "channel": channel_shape(each.channel)}
             for each in done
         ],
+        "mirrors": [mirror_shape(each) for each in states],
     }
 
 

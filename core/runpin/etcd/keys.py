@@ -36,6 +36,10 @@ def downwards(number: int) -> str:
     return f"{10**_DIGITS - 1 - number:0{_DIGITS}d}"
 
 
+NOBODY = "-"
+"""Where the tenant stands in a key, if there is none; it sorts before every name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys below *root*, which begins and ends with `/`. Those that end in `/` are prefixes."""
@@ -64,8 +68,12 @@ class Keys:
 
     def channels(self, environment: str, tenant: str | None) -> str:
         """Return the prefix of the channels of an environment and tenant."""
+        return f"{self.places(environment)}{_tenant(tenant)}/"
+
+    def places(self, environment: str) -> str:
+        """Return the prefix of the channels of an environment; the tenant comes next."""
         check_name("environment", environment, UnknownEnvironment)
-        return f"{self.root}channels/{environment}/{_tenant(tenant)}/"
+        return f"{self.root}channels/{environment}/"
 
     def channel(self, scope: Scope, name: str) -> str:
         """Return where a channel stands."""
@@ -135,7 +143,7 @@ def _place(scope: Scope) -> str:
 
 
 def _tenant(tenant: str | None) -> str:
-    return "-" if tenant is None else check_name("tenant", tenant, UnknownTenant)
+    return NOBODY if tenant is None else check_name("tenant", tenant, UnknownTenant)
 
 
 def _application(snapshot: SnapshotId) -> str:

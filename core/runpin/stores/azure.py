@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from runpin.azure_appconfig.calls import Call
 from runpin.azure_appconfig.endpoint import Endpoint
+from runpin.azure_appconfig.keys import NOBODY
 from runpin.azure_appconfig.objects import Objects
 from runpin.azure_appconfig.records import publication_record, told_move, told_publication
 from runpin.azure_appconfig.registers import line_in
@@ -127,6 +128,13 @@ class AzureStore:
             line, scope = line_in(item, self._endpoint), Scope(application, environment, tenant)
             found.append(told_move(line, scope, name, self._endpoint.where).channel)
         return tuple(sorted(found, key=lambda channel: (channel.scope.application, channel.name)))
+
+    def tenants(self, environment: str) -> Sequence[str | None]:
+        """Return the tenants that have channels in an environment, sorted; None, first, where some have no tenant."""
+        prefix = self._endpoint.keys.places(environment)
+        found = Call.on(self._endpoint).below(prefix)
+        names = {item.key.removeprefix(prefix).partition("/")[0] for item in found}
+        return tuple(None if name == NOBODY else name for name in sorted(names))
 
     def move(
         self, scope: Scope, name: str, to: SnapshotId, *, expected_revision: int, actor: str, reason: str

@@ -9,6 +9,7 @@ from uuid import uuid4
 from runpin.canonical import read_manifest, verified
 from runpin.errors import StoreCorrupt, UnknownChannel, UnknownSnapshot
 from runpin.etcd.cluster import Cluster, in_parts
+from runpin.etcd.keys import NOBODY
 from runpin.etcd.records import publication_record, told, told_channel, told_move, told_publication
 from runpin.etcd.transactions import Entry, first, one, put, unchanged
 from runpin.model import (
@@ -122,6 +123,13 @@ class EtcdStore:
         named = ((entry, entry.key.removeprefix(prefix).partition("/")) for entry in found)
         standing = (told_channel(entry, Scope(place[0], environment, tenant), place[2]) for entry, place in named)
         return tuple(sorted(standing, key=lambda channel: (channel.scope.application, channel.name)))
+
+    def tenants(self, environment: str) -> Sequence[str | None]:
+        """Return the tenants that have channels in an environment, sorted; None, first, where some have no tenant."""
+        prefix = self._keys.places(environment)
+        (found,) = self._cluster.call().read(first(prefix, keys_only=True))
+        names = {entry.key.removeprefix(prefix).partition("/")[0] for entry in found}
+        return tuple(None if name == NOBODY else name for name in sorted(names))
 
     def move(
         self, scope: Scope, name: str, to: SnapshotId, *, expected_revision: int, actor: str, reason: str

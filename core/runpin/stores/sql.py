@@ -133,6 +133,12 @@ class SqlStore:
         rows = self._database.read(lambda connection: connection.execute(query).all())
         return tuple(told_channel(row, row.moved_at) for row in rows)
 
+    def tenants(self, environment: str) -> Sequence[str | None]:
+        """Return the tenants that have channels in an environment, sorted; None, first, where some have no tenant."""
+        query = sa.select(channels.c.tenant).where(channels.c.environment == environment).distinct()
+        found = self._database.read(lambda connection: connection.scalars(query).all())
+        return tuple(tenant or None for tenant in sorted(found))
+
     def move(
         self, scope: Scope, name: str, to: SnapshotId, *, expected_revision: int, actor: str, reason: str
     ) -> Channel:

@@ -190,6 +190,11 @@ class MemoryStore:
         held = sorted(self._channels.values(), key=lambda each: (each.scope.application, each.name))
         return tuple(each for each in held if (each.scope.environment, each.scope.tenant) == (environment, tenant))
 
+    def tenants(self, environment: str) -> Sequence[str | None]:
+        """Return the tenants that have channels in an environment, sorted; None, first, where some have no tenant."""
+        found = {scope.tenant or "" for scope, _ in self._channels if scope.environment == environment}
+        return tuple(tenant or None for tenant in sorted(found))
+
     def move(
         self, scope: Scope, name: str, to: SnapshotId, *, expected_revision: int, actor: str, reason: str
     ) -> Channel:

@@ -14,14 +14,14 @@ import pytest
 from runpin.errors import StoreCorrupt, UnknownChannel, UnknownSnapshot
 from runpin.mirrors import Replica
 from runpin.model import Channel, Scope, Snapshot, SnapshotId, digest_of
-from runpin.ports import ChannelStore, History, SnapshotStore
+from runpin.ports import ChannelStore, History, SnapshotStore, Tenancy
 from runpin.testing.ledger_contract import at_once
 from runpin.testing.store_contract import COMMIT, SCOPE, TENANT, bodies_of, move, publish, unpublished
 
 MOVED = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 
-class Following(SnapshotStore, ChannelStore, History, Replica, Protocol):
+class Following(SnapshotStore, ChannelStore, History, Tenancy, Replica, Protocol):
     """What the contract is about: a store, and what brings it to where another one stands."""
 
 

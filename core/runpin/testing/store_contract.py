@@ -14,7 +14,7 @@ import pytest
 from runpin.canonical import canonical, snapshot_of
 from runpin.errors import RevisionConflict, SnapshotQuarantined, StoreCorrupt, UnknownChannel, UnknownSnapshot
 from runpin.model import Channel, Commit, Digest, Scope, Snapshot, SnapshotId, digest_of
-from runpin.ports import ChannelStore, History, Quarantine, SnapshotStore
+from runpin.ports import ChannelStore, History, Quarantine, SnapshotStore, Tenancy
 from runpin.testing.ledger_contract import at_once
 
 SCOPE = Scope("payments", "prod")
@@ -29,7 +29,7 @@ COMMIT = Commit(
 )
 
 
-class Store(SnapshotStore, ChannelStore, History, Protocol):
+class Store(SnapshotStore, ChannelStore, History, Tenancy, Protocol):
     """What the contract is about: snapshots, channels, and what happened to them."""
 
 
@@ -224,6 +224,7 @@ class StoreContract:
         assert canary == store.channels("prod", None)[1]
         assert [each.scope for each in store.channels("prod", "acme")] == [TENANT]
         assert store.channels("prod", "unknown") == ()
+        assert [tuple(store.tenants(each)) for each in ("prod", "test", "dev")] == [(None, "acme"), (None,), ()]
 
     def test_history_tells_publications_newest_first(self, store: Store) -> None:
         """With the commit as it was given, whatever characters it holds."""
