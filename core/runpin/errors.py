@@ -32,6 +32,7 @@ Every error runpin raises on purpose, as one tree.
     - SnapshotQuarantined         the snapshot is barred from new pins
     - PinConflict                 one run would see two snapshots
   + InvalidProposal               what a caller wrote into the run cannot be read
+  + InvalidEvent                  what was delivered as an event cannot be read
   + ConfigUnavailable             no pin, no proposal and no backend: retry, never guess
   + NoRun                         configuration was asked for outside of a run
   + CacheError                    the local cache folder cannot be used
@@ -257,6 +258,10 @@ class SnapshotQuarantined(Conflict):
 
 class PinConflict(Conflict):
     """One run would see two snapshots without a declared switch."""
+
+
+class InvalidEvent(RunpinError):
+    """What was delivered as an event cannot be read; nothing follows from it."""
 
 
 class InvalidProposal(RunpinError):

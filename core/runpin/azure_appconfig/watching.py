@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # After a hint a read may still be old, so there is more than one look.
 _AFTER_A_HINT = (0.0, 1.0, 5.0)
+_HINTS_APART = 1.0
 _LONGEST_REST = 300.0
 _SLICE = 0.2
 """Seconds for which the other backend is listened to before hints and the clock are looked at again."""
@@ -59,6 +60,7 @@ class AzureWatcher:
         self._wanted_rest = 0.0
         self._due = endpoint.clock.monotonic()
         self._hinted: list[float] = []
+        self._looked = -_HINTS_APART
         self._lock = Lock()
         self._wake = Event()
         self._closed = Event()
@@ -84,10 +86,11 @@ class AzureWatcher:
 
     def hint(self) -> None:
         """Look at once, from any thread, unless the service wants to be left alone."""
-        now = self._endpoint.clock.monotonic()
         with self._lock:
+            # Whoever sends hints without end makes it ask once in a second.
+            soon = max(self._endpoint.clock.monotonic(), self._looked + _HINTS_APART)
             if not self._failures:
-                self._hinted = [now + later for later in _AFTER_A_HINT]
+                self._hinted = [soon + later for later in _AFTER_A_HINT]
         self._wake.set()
 
     def close(self) -> None:
@@ -130,7 +133,7 @@ class AzureWatcher:
         """Look again after so many seconds, and before that as often as a hint asked for."""
         now = self._endpoint.clock.monotonic()
         with self._lock:
-            self._due = now + seconds
+            self._due, self._looked = now + seconds, now
             self._hinted = [] if self._failures else [each for each in self._hinted if each > now]
 
     def _asked(self) -> tuple[str, ...] | None:
