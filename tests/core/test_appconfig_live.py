@@ -8,9 +8,12 @@ import pytest
 
 from appconfig_double_server import Fault, Server, serving
 from appconfig_stage import GRADUAL, Stage, client_of, furnish, let_in
+from runpin.aws_appconfig.content import objects_of
 from runpin.aws_appconfig.live import LiveReader
 from runpin.errors import StoreCorrupt, StoreError, StoreUnavailable
-from runpin.testing.store_contract import SCOPE
+from runpin.model import digest_of
+from runpin.testing import MemoryStore
+from runpin.testing.store_contract import COMMIT, SCOPE
 
 POLL = "GetLatestConfiguration"
 
@@ -126,11 +129,30 @@ def test_a_snapshot_that_was_changed_is_refused(stage: Stage, reader: LiveReader
         reader.read()
 
 
-def replace(stage: Stage, content: bytes) -> None:
+def test_a_snapshot_under_the_label_of_another_is_refused(stage: Stage, reader: LiveReader) -> None:
+    """It proves itself, and is not what AppConfig says it is."""
+    replace(stage, stage.double.versions()[0]["Content"], VersionLabel="payments.prod.v9.000000000000")
+
+    with pytest.raises(StoreCorrupt, match="in the place of another"):
+        reader.read()
+
+
+def test_what_is_read_can_be_put_into_a_store(stage: Stage, reader: LiveReader) -> None:
+    """Every object is there, under its own digest: the manifest and the documents."""
+    whole = reader.read()
+    other = MemoryStore(stage.clock, stage.ledger)
+    other.put_objects(objects_of(whole))
+
+    assert whole.snapshot.digest == other.commit(whole.snapshot, COMMIT, "ci").digest
+    assert {digest_of(body) for body in objects_of(whole).values()} == set(objects_of(whole))
+    assert objects_of(whole)[whole.snapshot.digest] == whole.snapshot.manifest
+
+
+def replace(stage: Stage, content: bytes, **given: str) -> None:
     """Deploy *content* by hand."""
     control = client_of(stage.server)
     inside = {"ApplicationId": stage.ids["payments"], "ConfigurationProfileId": stage.ids["stable"]}
-    control.create_hosted_configuration_version(**inside, Content=content, ContentType="application/json")
+    control.create_hosted_configuration_version(**inside, **given, Content=content, ContentType="application/json")
     where = {"EnvironmentId": stage.ids["prod"], "DeploymentStrategyId": stage.ids["runpin"]}
     control.start_deployment(**inside, **where, ConfigurationVersion="2")
 

@@ -184,6 +184,12 @@ def test_an_error_of_the_service_is_not_repeated(stage: Stage) -> None:
         f"{URL}?secret=canary",
         f"{URL}?strategy=canary%20",
         f"{URL}?strategy=a&strategy=canary",
+        f"{URL}?flags=Canary",
+        f"{URL}?flags=canary.flags",
+        f"{URL}?agent=http://canary.example.org:2772",
+        f"{URL}?agent=https://localhost:2772",
+        f"{URL}?agent=http://localhost:2772/canary",
+        f"{URL}?agent=http://user:canary@localhost:2772",
         f"{URL}?endpoint=http://canary.example.org",
         f"{URL}?endpoint=https://user:canary@example.org",
         "aws-appconfig://[canary",
@@ -195,6 +201,15 @@ def test_an_address_that_cannot_be_used_is_not_repeated(url: str) -> None:
         parse(url)
 
     assert "canary" not in told(caught.value).partition("parse(url)")[2]
+
+
+def test_mirrors_in_other_places_have_other_records() -> None:
+    """Flags, another section of the AWS files and another endpoint are other places; a strategy or an Agent is none."""
+    options = ("", "?flags=features", "?profile=ops", "?endpoint=https://vpc.example.org", "?flags=beta&profile=ops")
+    same = ("?strategy=slow", "?agent=http://localhost:2772", "?ca=/etc/ca.pem")
+
+    assert len(options) == len({parse(URL + each).key for each in options})
+    assert {"eu-west-1"} == {parse(URL + each).key for each in same}
 
 
 def test_what_the_url_names_has_to_be_there(tmp_path: Path) -> None:
