@@ -60,17 +60,20 @@ class Mirror:
 
     A deployment that AppConfig has rolled back, because of an alarm for example, is recorded and not started again:
     the channel has to move first.
+
+    Attributes:
+        endpoint: the service.
     """
 
     def __init__(self, endpoint: Endpoint, store: Mirrored, reactions: Reactions) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         self._store = store
         self._reactions = reactions
 
     @property
     def where(self) -> str:
         """Its address, as it may be printed."""
-        return self._endpoint.where
+        return self.endpoint.where
 
     def served(self, scope: Scope, name: str) -> SnapshotId:
         """
@@ -79,7 +82,7 @@ class Mirror:
         Raises:
             StoreCorrupt, StoreUnavailable, StoreError
         """
-        return served_by(self._endpoint, scope, name, lambda snapshot: whole_of(self._store, snapshot))
+        return served_by(self.endpoint, scope, name, lambda snapshot: whole_of(self._store, snapshot))
 
     def look(self, scope: Scope, name: str) -> State:
         """
@@ -88,7 +91,7 @@ class Mirror:
         Raises:
             UnknownChannel, StoreUnavailable, StoreError
         """
-        return self._recorded(self._looked(scope, name, self._endpoint.ends()))
+        return self._recorded(self._looked(scope, name, self.endpoint.ends()))
 
     def bring(self, scope: Scope, name: str) -> State:
         """
@@ -101,7 +104,7 @@ class Mirror:
             StoreCorrupt: the Snapshot's label is used for something else.
             StoreUnavailable, StoreError
         """
-        ends = self._endpoint.ends()
+        ends = self.endpoint.ends()
         state = self._looked(scope, name, ends)
         for _ in range(_ROUNDS):
             if state.standing is not Standing.BEHIND or not self._step(state, ends):
@@ -110,14 +113,14 @@ class Mirror:
         return self._recorded(state)
 
     def _looked(self, scope: Scope, name: str, ends: float) -> State:
-        address = self._endpoint.address
-        where = f"{self._endpoint.where}, profile {profile_of(scope, name, address.flags)!r} of {scope}"
+        address = self.endpoint.address
+        where = f"{self.endpoint.where}, profile {profile_of(scope, name, address.flags)!r} of {scope}"
 
         def work(clients: Clients) -> tuple[Place, Seen]:
             place = place_of(clients, scope, name, address, where)
             return place, look(clients, place)
 
-        place, seen = self._endpoint.attempt(work, ends)
+        place, seen = self.endpoint.attempt(work, ends)
         channel = self._store.channel(scope, name)
         newest = self._reactions.newest(self._key(channel))
         ended = newest.outcome if newest is not None and newest.revision == channel.revision else None
@@ -142,29 +145,29 @@ class Mirror:
         if under_way is not None:
             if ours is None or ours.number != under_way or ours.revision is None or ours.state == "ROLLING_BACK":
                 return False
-            self._endpoint.attempt(lambda clients: stop(clients, state.place, ours), ends)
+            self.endpoint.attempt(lambda clients: stop(clients, state.place, ours), ends)
             return True
-        flags, label = self._endpoint.address.flags, str(state.channel.snapshot)
-        content = content_of(whole_of(self._store, state.channel.snapshot), flags, self._endpoint.where)
+        flags, label = self.endpoint.address.flags, str(state.channel.snapshot)
+        content = content_of(whole_of(self._store, state.channel.snapshot), flags, self.endpoint.where)
 
         def work(clients: Clients) -> None:
-            version = published(clients, state.place, label, content, self._endpoint.where)
+            version = published(clients, state.place, label, content, self.endpoint.where)
             # A first deployment has no condition: only a look tells whether a lost attempt was carried out.
             if version is not None and (state.seen.latest or not look(clients, state.place).latest):
                 start(clients, state.place, version, state.channel, state.seen.latest)
 
-        self._endpoint.attempt(work, ends)
+        self.endpoint.attempt(work, ends)
         return True
 
     def _key(self, channel: Channel) -> ReactionKey:
-        return ReactionKey(SCHEME, self._endpoint.address.key, "mirror", channel.scope, channel.name)
+        return ReactionKey(SCHEME, self.endpoint.address.key, "mirror", channel.scope, channel.name)
 
     def _recorded(self, state: State) -> State:
         """Record how the deployment for the present stand ended, if it has and that is not recorded."""
         ours, channel = state.deployment, state.channel
         if ours is None or not ours.is_for(channel) or ours.state not in TAKEN_BACK | {COMPLETE} or state.recorded:
             return state
-        at, key = self._endpoint.clock.now(), self._key(channel)
+        at, key = self.endpoint.clock.now(), self._key(channel)
         told = Reaction(key, channel.revision, channel.snapshot, channel.digest, None, at)
         begun = self._reactions.begin(told)
         if begun.outcome is None and begun.revision != channel.revision:

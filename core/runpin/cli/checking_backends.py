@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runpin.cli.checking_host import check_folder
+from runpin.cli.checking_mirrors import mirror_checks
 from runpin.cli.checking_signers import check_signers
 from runpin.cli.checks import Check, Status, doubtful, failed, fine
 from runpin.cli.options import committed, repository_at
@@ -34,6 +35,7 @@ def backend_checks(core: Runpin, repository: str | None) -> Iterator[Check]:
     if store.status is not Status.FAIL and _exists(core):
         yield from _server(core)
         yield _channels(core)
+        yield from mirror_checks(core)
 
 
 def _cache(core: Runpin) -> Check:

@@ -1,4 +1,8 @@
-"""What `runpin doctor` looks at in AWS AppConfig: who we are there, what has to be made, and what readers get."""
+"""
+What `runpin doctor` looks at in the mirrors: whether each answers and follows.
+
+In AWS AppConfig also who we are there, what has to be made, and what readers get.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,41 @@ from runpin.cli.checks import Check, doubtful, failed, fine
 from runpin.errors import RunpinError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from runpin.assembly import Runpin
     from runpin.aws_appconfig.endpoint import Endpoint
+    from runpin.mirrors import MirrorState
     from runpin.model import Channel
 
 _LONGEST_MINUTES = 60
 _NAME = "mirror"
+
+
+def mirror_checks(core: Runpin) -> Iterator[Check]:
+    """Look at every mirror; nothing is copied, deployed or changed."""
+    from runpin.aws_appconfig.mirror import Mirror
+
+    try:
+        mirrors = core.mirrors
+        channels = core.store.channels(core.settings.environment, core.settings.tenant) if mirrors else ()
+    except RunpinError as error:
+        yield failed(_NAME, error)
+        return
+    states = core.look_at_mirrors(channels) if any(not isinstance(each, Mirror) for each in mirrors) else []
+    for each in mirrors:
+        if isinstance(each, Mirror):
+            yield appconfig_check(each.endpoint, channels)
+        else:
+            yield _followed([state for state in states if state.where == each.where], each.where)
+
+
+def _followed(states: Sequence[MirrorState], where: str) -> Check:
+    late = [state for state in states if not state.standing.is_well]
+    if not late:
+        return fine(_NAME, f"{where} follows")
+    names = "; ".join(f"{each.channel.name} of {each.channel.scope} is {each.standing}: {each.why}" for each in late)
+    return doubtful(_NAME, f"{where}: {names}", "`runpin mirror bring --all`; `runpin status` shows how it went")
 
 
 def appconfig_check(endpoint: Endpoint, channels: Sequence[Channel]) -> Check:
