@@ -84,18 +84,23 @@ class Resolver:
         self._whole: set[Digest] = set()
         self._documents: dict[Digest, Mapping[str, Any]] = {}
 
-    def channel(self, scope: Scope, name: str = STABLE) -> Resolution:
+    def channel(self, scope: Scope, name: str = STABLE, *, patient: bool = False) -> Resolution:
         """
-        Return where the channel *name* of *scope* stands, at once if this host has seen it before.
+        Return where the channel stands, at once if this host has seen it before.
 
         The revision seen by one process never goes back, even when a replica that is behind answers.
+
+        Args:
+            scope: whose channel.
+            name: its name.
+            patient: wait for a store that takes its time, also where this host has seen the channel.
 
         Raises:
             UnknownChannel: nothing was published to it.
             StoreUnavailable: the store does not answer and this host never saw the channel.
         """
-        known = self._notes.newest(scope, name) or self._notes.last_seen(scope, name)
-        ask = self._circuit.insist if known is None else self._circuit.hurry
+        known = not patient and (self._notes.newest(scope, name) or self._notes.last_seen(scope, name))
+        ask = self._circuit.hurry if known else self._circuit.insist
         try:
             return self._found(ask(self._asked, scope, name))
         except StoreUnavailable as unavailable:

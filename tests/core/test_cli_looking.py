@@ -8,6 +8,8 @@ from shutil import rmtree
 import pytest
 
 from command_line import ETL, PROD, CommandLine
+from runpin.assembly import Runpin
+from runpin.model import RunKey
 
 
 @pytest.fixture
@@ -28,6 +30,25 @@ def test_show_says_where_a_snapshot_comes_from(cli: CommandLine) -> None:
     assert "published   by ada" in text
     assert '    "batch_size": 2000,' in text
     assert (cli.present(), "ada") == (answer["id"], answer["publication"]["actor"])
+
+
+def test_without_its_store_the_command_line_shows_what_this_host_knows(cli: CommandLine) -> None:
+    """Both say STALE, how old that is and why; a program finds the same in the answer."""
+    cli.ok("channel", "show", "payments", "-e", "prod")
+    with Runpin.open(home=cli.home, environment="prod") as core:
+        core.run(RunKey("test", "default", "nightly", "r1")).warm("payments")
+    for path in cli.home.glob("runpin.db*"):
+        path.unlink()
+    (cli.home / "runpin.db").symlink_to(cli.home / "nowhere" / "runpin.db")
+    texts = [cli.ok(*command, "payments", "-e", "prod").out for command in (("channel", "show"), ("show",))]
+    answers = [
+        cli.ok(*command, "payments", "-e", "prod", "--json").json for command in (("channel", "show"), ("show",))
+    ]
+
+    assert all("STALE: seen " in text and "s ago; the database" in text for text in texts), texts
+    assert all(answer["stale"] and answer["reason"].startswith("the database") for answer in answers)
+    assert 2000 == answers[1]["values"]["etl"]["batch_size"]
+    assert answers[1]["publication"] is None
 
 
 def test_show_takes_an_id_of_any_environment(cli: CommandLine) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runpin.canonical import thaw
-from runpin.cli.lookup import channel_of, publication_of, snapshot_named
+from runpin.cli.lookup import channel_of, is_barred, publication_of, standing_of
 from runpin.cli.options import (
     ApplicationName,
     AsJson,
@@ -18,7 +18,7 @@ from runpin.cli.options import (
     Tenant,
     opened,
 )
-from runpin.cli.printing import columns, emit, fields, heading, moment, note, say
+from runpin.cli.printing import columns, emit, fields, heading, moment, note, say, warn_stale
 from runpin.cli.shapes import (
     commit_text,
     move_shape,
@@ -26,17 +26,19 @@ from runpin.cli.shapes import (
     publication_shape,
     scope_shape,
     snapshot_shape,
+    standing_shape,
 )
-from runpin.errors import UnknownDocument
+from runpin.errors import StoreUnavailable, UnknownDocument
 from runpin.model import ChannelMove, SnapshotId
 from runpin.parsing.nearest import advice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from runpin.assembly import Runpin
     from runpin.model import Pin, Publication, Snapshot
+    from runpin.resolving import Resolution
 
 
 def show(
@@ -50,16 +52,18 @@ def show(
     channel: ChannelName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a published snapshot: where it comes from, and its values."""
+    """Show a published snapshot: where it comes from, and its values; what this host has if no store answers."""
     with opened(environment, tenant, channel) as core:
-        found = snapshot_named(core, snapshot)
-        publication = publication_of(core, found)
+        standing = None if "." in snapshot else standing_of(core, snapshot)
+        found = _snapshot(core, snapshot, standing)
+        publication = _publication(core, found)
         values = documents_of(core, found, document)
-        barred = found.id in core.ledger.barred(found.scope.environment)
+        barred = is_barred(core, found.id)
     if as_json:
         emit(
             {
                 **snapshot_shape(found),
+                **({} if standing is None else standing_shape(standing)),
                 "quarantined": barred,
                 "publication": publication_shape(publication) if publication else None,
                 "values": values,
@@ -67,10 +71,27 @@ def show(
         )
         return
     heading(str(found.id))
+    if standing is not None:
+        warn_stale(standing)
     _print_provenance(found, publication, barred=barred)
     for name, value in values.items():
         heading(name)
         say(*(f"  {line}" for line in json.dumps(value, indent=2, ensure_ascii=False).splitlines()))
+
+
+def _snapshot(core: Runpin, name: str, standing: Resolution | None) -> Snapshot:
+    named = SnapshotId.parse(name) if standing is None else standing.channel.snapshot
+    try:
+        return core.store_circuit.ask(core.store.find, named)
+    except StoreUnavailable:
+        return core.resolver.snapshot(core.resolver.find(named), named.sequence)
+
+
+def _publication(core: Runpin, found: Snapshot) -> Publication | None:
+    try:
+        return core.store_circuit.ask(publication_of, core, found)
+    except StoreUnavailable:
+        return None
 
 
 def documents_of(core: Runpin, snapshot: Snapshot, only: str | None = None) -> dict[str, Any]:
@@ -85,8 +106,16 @@ def documents_of(core: Runpin, snapshot: Snapshot, only: str | None = None) -> d
         raise UnknownDocument(
             f"the snapshot has no document {only[:80]!r}", where=str(snapshot.id), fix=advice(only, snapshot.documents)
         )
-    chosen: Mapping[str, Any] = {only: snapshot.documents[only]} if only else snapshot.documents
-    return {name: thaw(core.store.get_object(digest)) for name, digest in chosen.items()}
+    chosen = [only] if only else snapshot.documents
+    return {name: thaw(_body(core, snapshot, name)) for name in chosen}
+
+
+def _body(core: Runpin, snapshot: Snapshot, name: str) -> bytes:
+    # Who looks wants to see what the store has, and not what this host kept of it.
+    try:
+        return core.store_circuit.ask(core.store.get_object, snapshot.documents[name])
+    except StoreUnavailable:
+        return core.resolver.body(snapshot, name)
 
 
 def history(

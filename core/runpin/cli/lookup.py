@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runpin.errors import UnknownApplication, UnknownChannel
+from runpin.errors import StoreUnavailable, UnknownApplication, UnknownChannel
 from runpin.model import Scope, SnapshotId
 from runpin.parsing.nearest import advice
 
 if TYPE_CHECKING:
     from runpin.assembly import Runpin
     from runpin.model import Channel, Publication, Snapshot
+    from runpin.resolving import Resolution
 
 _PUBLICATIONS_SEARCHED = 1000
 
@@ -29,6 +30,30 @@ def channel_of(core: Runpin, application: str) -> Channel:
         return core.store.channel(scope, settings.channel)
     except UnknownChannel as error:
         raise _unknown(core, scope) from error
+
+
+def standing_of(core: Runpin, application: str) -> Resolution:
+    """
+    Return where the chosen channel of *application* stands; if the store does not answer, where this host saw it last.
+
+    Raises:
+        UnknownApplication, UnknownChannel: as `channel_of`.
+        StoreUnavailable: the store does not answer, and this host never saw the channel.
+    """
+    settings = core.settings
+    scope = Scope(application, settings.environment, settings.tenant)
+    try:
+        return core.resolver.channel(scope, settings.channel, patient=True)
+    except UnknownChannel as error:
+        raise _unknown(core, scope) from error
+
+
+def is_barred(core: Runpin, snapshot: SnapshotId) -> bool:
+    """Tell whether *snapshot* is barred from new pins; if the ledger does not answer, whether it was."""
+    try:
+        return snapshot in core.ledger_circuit.ask(core.ledger.barred, snapshot.environment)
+    except StoreUnavailable:
+        return core.resolver.known_barred(snapshot)
 
 
 def snapshot_named(core: Runpin, name: str) -> Snapshot:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runpin.cli.lookup import channel_of
+from runpin.cli.lookup import channel_of, is_barred, standing_of
+from runpin.cli.mirrored import RequireMirrors, all_well, follow_up, mirror_shape
 from runpin.cli.options import (
     ApplicationName,
     AsJson,
@@ -21,8 +22,8 @@ from runpin.cli.options import (
     opened,
     rules_of,
 )
-from runpin.cli.printing import alike, columns, emit, fields, heading, moment, note, say
-from runpin.cli.shapes import channel_shape, finding_shape
+from runpin.cli.printing import alike, columns, emit, fields, heading, moment, note, say, warn_stale
+from runpin.cli.shapes import channel_shape, finding_shape, standing_shape
 from runpin.errors import InvalidConfig, SourceError, ValidationFailed
 from runpin.model import Scope, SnapshotId
 
@@ -50,14 +51,16 @@ def show_channel(
     name: ChannelName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show where a channel stands."""
+    """Show where a channel stands; if the store does not answer, where this host saw it last."""
     with opened(environment, tenant, name) as core:
-        found = channel_of(core, application)
-        barred = found.snapshot in core.ledger.barred(found.scope.environment)
+        standing = standing_of(core, application)
+        found = standing.channel
+        barred = is_barred(core, found.snapshot)
     if as_json:
-        emit({**channel_shape(found), "quarantined": barred})
+        emit({**channel_shape(found), "quarantined": barred, **standing_shape(standing)})
         return
     _print_channel(found)
+    warn_stale(standing)
     if barred:
         note("This snapshot is quarantined: no new run gets it. `runpin rollback` leads on.")
 
@@ -86,6 +89,7 @@ def move_channel(  # noqa: PLR0913 - one parameter for each option
         typer.Option("--unchecked", help="Ask no rule, for when they cannot be read; needs --reason, and is recorded."),
     ] = False,
     reason: Reason = "",
+    require_mirrors: RequireMirrors = False,
     as_json: AsJson = False,
 ) -> None:
     """
@@ -100,16 +104,23 @@ def move_channel(  # noqa: PLR0913 - one parameter for each option
 
     target = SnapshotId.parse(snapshot)
     with opened(environment, tenant, name) as core:
+        core.mirrors  # noqa: B018 - what cannot be used is refused before anything is moved
         scope = Scope(application, core.settings.environment, core.settings.tenant)
         asked = Promotion(scope, core.settings.channel, target, expect_revision, actor(), reason)
         moved, found = (
             (promote_unchecked(asked, core.store), ()) if unchecked else _promoted(core, asked, repository, ref)
         )
+        if not as_json:
+            _print_channel(moved)
+            alike([finding_shape(each) for each in found], stderr=False)
+        states = core.bring_mirrors([moved])
     if as_json:
-        emit({**channel_shape(moved), "findings": [finding_shape(each) for each in found]})
+        findings, mirrors = [finding_shape(each) for each in found], [mirror_shape(each) for each in states]
+        emit({**channel_shape(moved), "findings": findings, "mirrors": mirrors})
     else:
-        _print_channel(moved)
-        alike([finding_shape(each) for each in found], stderr=False)
+        follow_up(states)
+    if require_mirrors and not all_well(states):
+        raise typer.Exit(1)
 
 
 def _promoted(
@@ -140,6 +151,7 @@ def rollback(
     tenant: Tenant = None,
     name: ChannelName = None,
     reason: Reason = "",
+    require_mirrors: RequireMirrors = False,
     as_json: AsJson = False,
 ) -> None:
     """
@@ -155,6 +167,10 @@ def rollback(
         plan = plan_return(core.store, core.ledger, scope, core.settings.channel, target)
         after = carry_out(plan, core.store, core.ledger, actor=actor(), reason=reason)
         runs, exact = _count_runs(core, plan.left)
+        if not as_json:
+            _print_rollback(plan, after, f"{runs}" if exact else f"{runs} or more")
+        # Last: no mirror may hold up what takes a fault out of use.
+        states = core.bring_mirrors([after])
     if as_json:
         emit(
             {
@@ -163,10 +179,13 @@ def rollback(
                 "finished_earlier": plan.finishes,
                 "runs": runs,
                 "runs_exact": exact,
+                "mirrors": [mirror_shape(each) for each in states],
             }
         )
     else:
-        _print_rollback(plan, after, f"{runs}" if exact else f"{runs} or more")
+        follow_up(states)
+    if require_mirrors and not all_well(states):
+        raise typer.Exit(1)
 
 
 @quarantine.command("list")

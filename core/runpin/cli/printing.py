@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
+    from runpin.resolving import Resolution
+
 __all__ = [
     "alike",
     "columns",
@@ -37,6 +39,7 @@ __all__ = [
     "tracker",
     "value_text",
     "visible",
+    "warn_stale",
 ]
 
 _GAP = "   "
@@ -72,6 +75,12 @@ def say(*lines: str, style: str | None = None) -> None:
 def note(*lines: str) -> None:
     """Print *lines* that matter less."""
     say(*lines, style="dim")
+
+
+def warn_stale(found: Resolution) -> None:
+    """Say that the store did not answer, and how old what is shown may be, if so."""
+    if found.stale:
+        say(f"STALE: seen {found.age.total_seconds():.0f} s ago; {found.reason}", style="yellow")
 
 
 def heading(line: str) -> None:

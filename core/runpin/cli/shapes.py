@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         SnapshotId,
     )
     from runpin.reporting import Remark, Report
+    from runpin.resolving import Resolution
 
 Shape = dict[str, Any]
 
@@ -78,6 +79,11 @@ def channel_shape(channel: Channel) -> Shape:
         "digest": channel.digest,
         "moved_at": channel.moved_at.isoformat(),
     }
+
+
+def standing_shape(found: Resolution) -> Shape:
+    """Return how far an answer about a channel can be trusted."""
+    return {"stale": found.stale, "age_seconds": round(found.age.total_seconds(), 3), "reason": found.reason}
 
 
 def publication_shape(publication: Publication) -> Shape:
