@@ -8,6 +8,7 @@ Reading is the standard library's JSON of bytes whose hash was checked, then fro
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +29,25 @@ def canonical(value: Any) -> bytes:
     import rfc8785
 
     return rfc8785.dumps(value)
+
+
+def is_canonical(body: bytes, value: Any) -> bool:
+    """
+    Say whether *body* is the RFC 8785 form of the JSON value that it was read as.
+
+    Raises:
+        ValueError: the value has no such form.
+    """
+    if _RARE.search(body):
+        return canonical(value) == body
+    # Of all other values the standard library writes the same, ten times as fast.
+    return _USUAL.encode(value).encode() == body
+
+
+_RARE = re.compile(rb"[0-9][.eE]|[0-9]{16}|[\xf0-\xf4]")
+"""Where the two differ: fractions, integers beyond 2**53, and the order of keys beyond the first 65,536 characters."""
+
+_USUAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def thaw(body: bytes) -> Any:

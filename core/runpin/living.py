@@ -10,7 +10,7 @@ from runpin.canonical import document_from, snapshot_of
 from runpin.cases import Present
 from runpin.checking import Checked, Held
 from runpin.errors import StoreCorrupt, StoreUnavailable, UnknownChannel, UnknownSnapshot
-from runpin.model import SnapshotId
+from runpin.model import STABLE, SnapshotId
 from runpin.ports import ChannelStore, SnapshotStore
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ class Live:
     """
     Looks up what a channel holds, once for each scope; a look of `Circumstances`.
 
+    A channel that was never moved is compared with `stable`: that is what runs get until they are sent to the new one.
+
     Args:
         store: where it is.
         channel: the channel's name.
@@ -121,18 +123,18 @@ class Live:
         self._store = store
         self._channel = channel
         self._lately = lately
-        self._channels: dict[Scope, Channel | None] = {}
+        self._channels: dict[tuple[Scope, str], Channel | None] = {}
         self._found: dict[Scope, Present | None] = {}
         self._documents = documents_in(store)
 
     def __call__(self, scope: Scope) -> Present | None:
-        """Return what the channel holds for *scope*."""
+        """Return what the channel holds for *scope*, or what stands in for it."""
         if scope not in self._found:
             self._found[scope] = self._find(scope)
         return self._found[scope]
 
     def _find(self, scope: Scope) -> Present | None:
-        channel = self.channel(scope)
+        channel = self.compared(scope)
         if channel is None:
             return None
         documents = self._documents.of(self._store.find(channel.snapshot))
@@ -148,9 +150,16 @@ class Live:
 
     def channel(self, scope: Scope) -> Channel | None:
         """Return where the channel stands, None before the first publication."""
-        if scope not in self._channels:
+        return self._stands(scope, self._channel)
+
+    def compared(self, scope: Scope) -> Channel | None:
+        """Return the channel that changes are compared with, None if nothing was published."""
+        return self.channel(scope) or self._stands(scope, STABLE)
+
+    def _stands(self, scope: Scope, name: str) -> Channel | None:
+        if (scope, name) not in self._channels:
             try:
-                self._channels[scope] = self._store.channel(scope, self._channel)
+                self._channels[scope, name] = self._store.channel(scope, name)
             except UnknownChannel:
-                self._channels[scope] = None
-        return self._channels[scope]
+                self._channels[scope, name] = None
+        return self._channels[scope, name]

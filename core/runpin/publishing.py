@@ -129,10 +129,7 @@ def plan(  # noqa: PLR0913 - by keyword, one thing each
     if not accept_rewrite:
         for scope in scopes:
             _must_descend(source, commit, scope, store)
-    plans = tuple(
-        _plan_scope(scope, documents, store, live.channel(scope), lost.get(scope))
-        for scope, documents in scopes.items()
-    )
+    plans = tuple(_plan_scope(scope, documents, store, live, lost.get(scope)) for scope, documents in scopes.items())
     return Plan(commit, environment, channel, plans, checked.findings)
 
 
@@ -156,28 +153,38 @@ def publish(
 
     Raises:
         RevisionConflict: a channel moved since the plan was made. Scopes before it are published; plan again.
-        SnapshotQuarantined: the content of a scope is barred. Every other scope is published.
+        SnapshotQuarantined: the content of scopes is barred. Every other scope is published.
         StoreError
     """
-    done, barred = [], None
+    done: list[Published] = []
+    barred: list[SnapshotQuarantined] = []
     for scope in plan.scopes:
         try:
             done.append(_publish_scope(scope, plan, store, actor, reason))
         except SnapshotQuarantined as error:
             # What was rolled back in one application must not hold up a change to another.
-            barred = error
+            barred.append(error)
         on_progress(scope)
-    if barred is not None:
-        raise barred
+    if barred:
+        raise _all_of(barred)
     return tuple(done)
 
 
+def _all_of(barred: Sequence[SnapshotQuarantined]) -> SnapshotQuarantined:
+    """Return one error that says what each of *barred* says."""
+    whats, places, fixes = ([getattr(each, part) for each in barred] for part in ("what", "where", "fix"))
+    return SnapshotQuarantined(
+        "; ".join(whats), where="; ".join(filter(None, places)), fix="; ".join(filter(None, fixes))
+    )
+
+
 def _plan_scope(
-    scope: Scope, documents: Sequence[Document], store: Publishable, present: Channel | None, lost: RunpinError | None
+    scope: Scope, documents: Sequence[Document], store: Publishable, live: Live, lost: RunpinError | None
 ) -> ScopePlan:
     named = {document.name: document for document in documents}
     snapshot = snapshot_of(scope, {name: document.digest for name, document in named.items()})
-    before, after = _before(present, snapshot, store, lost), snapshot.documents
+    present = live.channel(scope)
+    before, after = _before(live, snapshot, store, lost), snapshot.documents
     return ScopePlan(
         scope=scope,
         snapshot=snapshot,
@@ -203,17 +210,14 @@ def _unless_lost(live: Live, lost: dict[Scope, RunpinError]) -> Callable[[Scope]
     return look
 
 
-def _before(
-    present: Channel | None, snapshot: Snapshot, store: Publishable, lost: RunpinError | None
-) -> Mapping[str, Digest]:
+def _before(live: Live, snapshot: Snapshot, store: Publishable, lost: RunpinError | None) -> Mapping[str, Digest]:
     """Return the documents of what is live, which the store need not have if it is *snapshot* itself."""
+    compared, present = live.compared(snapshot.scope), live.channel(snapshot.scope)
+    if lost is not None and compared is not None and compared.digest != snapshot.digest:
+        raise nothing_to_compare(compared.snapshot, lost) from lost
     if present is None:
         return {}
-    if present.digest == snapshot.digest:
-        return snapshot.documents
-    if lost is None:
-        return store.find(present.snapshot).documents
-    raise nothing_to_compare(present.snapshot, lost) from lost
+    return snapshot.documents if present.digest == snapshot.digest else store.find(present.snapshot).documents
 
 
 def _must_descend(source: Source, commit: Commit, scope: Scope, store: Publishable) -> None:

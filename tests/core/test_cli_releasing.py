@@ -214,18 +214,19 @@ def test_what_is_barred_in_one_application_does_not_hold_up_another(cli: Command
     ],
 )
 def test_a_live_snapshot_that_was_lost_is_mended_by_its_own_commit(cli: CommandLine, harm: str) -> None:
-    """Another commit has nothing to be compared with, and is told what mends it."""
+    """Another commit has nothing to be compared with, on a new channel neither, and is told what mends it."""
     cli.publish()
-    with closing(sqlite3.connect(cli.home / "runpin.db", isolation_level=None)) as connection:
-        connection.execute(harm)
     then = cli.git("rev-parse", "HEAD").strip()
     cli.batches(2000)
     other = cli.publish("-c", "canary")["published"][0]["snapshot"]
+    with closing(sqlite3.connect(cli.home / "runpin.db", isolation_level=None)) as connection:
+        connection.execute(harm.replace("runpin_snapshot)", "runpin_snapshot WHERE sequence = 1)"))
     to = ("channel", "move", "payments", other, "--expect-revision", "1")
-    refused = [cli.run(*each, "-e", "prod", "-r", cli.config, "--json") for each in (["publish"], to)]
+    asked = (["publish"], to, ["publish", "-c", "new"])
+    refused = [cli.run(*each, "-e", "prod", "-r", cli.config, "--json") for each in asked]
     mended = cli.publish("--ref", then, "--accept-rewrite")
 
-    assert [(5, "StoreCorrupt")] * 2 == [(each.code, each.error["kind"]) for each in refused]
+    assert [(5, "StoreCorrupt")] * 3 == [(each.code, each.error["kind"]) for each in refused]
     assert all("publish the commit that it came from again" in each.error["fix"] for each in refused)
     assert not mended["moves"]
     assert cli.publish()["moves"]

@@ -196,3 +196,30 @@ def test_against_leaves_new_environments_alone(cli: CommandLine) -> None:
 
     assert "qa" in [each["name"] for each in answer["environments"]]
     assert [] == answer["findings"]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github", "gitlab"])
+def test_against_tells_what_cannot_be_compared(cli: CommandLine, form: str) -> None:
+    """A file that the other commit has damaged is no reason to deny this one, and its changes were not judged."""
+    whole = (cli.config / ETL).read_text()
+    base = cli.commit({ETL: "batch_size: [\n"})
+    cli.write(ETL, whole)
+    answer = cli.run("validate", "-r", cli.config, "--against", base, "--format", form)
+
+    assert (0, "") == (answer.code, answer.err)
+    assert f"nothing is compared with what {base[:12]} has here" in answer.out
+    assert ETL in answer.out
+
+
+def test_against_tells_nothing_of_environments_that_are_not_asked_about(cli: CommandLine) -> None:
+    """An overlay is one environment's own."""
+    base = cli.commit({PROD: "batch_size: [\n"})
+    cli.write(PROD, "batch_size: 3000\n")
+    found = [
+        cli.ok("validate", "-r", cli.config, "--against", base, "-e", name, "--json").json["findings"]
+        for name in ("prod", "dev")
+    ]
+
+    assert [[("against", "warning", PROD)], []] == [
+        [(each["rule"], each["severity"], each["file"]) for each in findings] for findings in found
+    ]

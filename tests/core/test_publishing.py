@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runpin.errors import HistoryRewritten, RevisionConflict, ValidationFailed
+from runpin.errors import HistoryRewritten, RevisionConflict, SnapshotQuarantined, ValidationFailed
 from runpin.model import Commit, Digest, Scope
 from runpin.publishing import Plan, plan, publish
 from runpin.sources.directory import DirectorySource
@@ -144,6 +144,42 @@ def test_a_gate_can_refuse(repository: Path, world: World) -> None:
 
     with pytest.raises(ValidationFailed, match=r"payments/etl.yaml:2 etl#/tables \[gate/empty\]"):
         planned(repository, world)
+
+
+def test_everything_that_is_barred_is_told(repository: Path, world: World) -> None:
+    """Two tenants' Snapshots are barred: one error names both, and the third scope is published."""
+    (repository / "runpin.toml").write_text(MANIFEST.replace('["acme"]', '["acme", "zeta"]'))
+    (repository / "tenants" / "zeta" / "payments").mkdir(parents=True)
+    (repository / "tenants" / "zeta" / "payments" / "etl.yaml").write_text("batch_size: 7\n")
+    first = publish(planned(repository, world), world.store, actor="ada", reason="test")
+    for each in first[:2]:
+        world.ledger.bar(each.snapshot, actor="ada", reason="test")
+    (repository / "payments" / "limits.yaml").write_text("most: 8\n")
+    carry_out(planned(repository, world), world)
+    (repository / "payments" / "limits.yaml").write_text("most: 9\n")
+    with pytest.raises(SnapshotQuarantined) as caught:
+        carry_out(planned(repository, world), world)
+    stands = [world.store.channel(each.scope, "stable").snapshot == each.snapshot for each in first]
+
+    assert [False, False, True] == stands
+    for each in first[:2]:
+        assert f"{each.snapshot} is barred" in caught.value.what
+
+
+def test_a_new_channel_is_compared_with_stable(repository: Path, world: World) -> None:
+    """What a first canary would take away, it takes from runs that read the stable one today."""
+    (repository / "payments" / "etl.yaml").write_text("batch_size: 2\ntables: [orders]\n")
+    carry_out(planned(repository, world), world)
+    (repository / "payments" / "etl.yaml").write_text("batch_size: 2\ntables: []\n")
+    source = DirectorySource(repository)
+    with pytest.raises(ValidationFailed, match=r"etl#/tables \[gate/empty\]"):
+        plan(source, source.resolve("HEAD"), "prod", world.store, channel="canary")
+    (repository / "payments" / "etl.yaml").write_text("batch_size: 3\ntables: [orders]\n")
+    made = plan(source, source.resolve("HEAD"), "prod", world.store, channel="canary")
+
+    assert [None, None] == [each.present for each in made.scopes]
+    assert [True, True] == carry_out(made, world)
+    assert [1, 1] == [world.store.channel(each.scope, "canary").revision for each in made.scopes]
 
 
 def test_an_older_commit_is_refused_unless_it_is_accepted(repository: Path, world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runpin.canonical import freeze, thaw
+from runpin.canonical import freeze, is_canonical, thaw
 from runpin.cases import SEVERITIES
 from runpin.checking.checked import Checked
 from runpin.checking.declaring import Declares
@@ -141,10 +141,11 @@ def _read_checked(environment: str, content: Mapping[str, Any], documents: Seque
 
 
 def _read_document(name: str, origins: Mapping[str, Any], body: bytes) -> Document:
-    value = freeze(thaw(body))
-    if not isinstance(value, Mapping):
-        raise TypeError
-    return Document(check_name("document", name), value, body, digest_of(body), _read_origins(origins))
+    thawed = thaw(body)
+    if not isinstance(thawed, dict) or not is_canonical(body, thawed):
+        # Another spelling would be another Snapshot, and a key that is there twice is read in two ways.
+        raise ValueError
+    return Document(check_name("document", name), freeze(thawed), body, digest_of(body), _read_origins(origins))
 
 
 def _write_origins(origins: Mapping[str, Origin]) -> dict[str, list[Any]]:

@@ -12,7 +12,7 @@ from runpin.cli.options import Ref, Repository, committed, opened, readable, rep
 from runpin.cli.printing import columns, emit, heading, pieces
 from runpin.cli.shapes import commit_text, report_shape
 from runpin.errors import InvalidConfig, RunpinError
-from runpin.reporting import Report, remark_of_problem, report_of
+from runpin.reporting import Remark, Report, remark_of_problem, remarks_of_past, report_of
 from runpin.reporting.escaping import inert
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def validate(
     try:
         with opened() as core:
             source, commit = _staged(core, repository) if staged else readable(core, repository, ref)
-            circumstances = _circumstances(core, repository, against)
-            report = _check(core.check, source, commit, environments or (), circumstances)
+            circumstances, unread = _circumstances(core, repository, against)
+            report = _check(core.check, source, commit, environments or (), circumstances).also(unread)
             _write(report, chosen, source, show_values=show_values)
     except RunpinError as error:
         if chosen is Format.SARIF:
@@ -99,21 +99,23 @@ def _staged(core: Runpin, repository: str | None) -> tuple[Source, Commit]:
     return source, source.resolve("index")
 
 
-def _circumstances(core: Runpin, repository: str | None, against: str | None) -> Circumstances:
+def _circumstances(core: Runpin, repository: str | None, against: str | None) -> tuple[Circumstances, Sequence[Remark]]:
+    """Return what to compare with, and what of it cannot be read."""
     from runpin.checking import Circumstances
     from runpin.living import as_if_live
 
     if against is None:
-        return Circumstances()
+        return Circumstances(), ()
     source, commit = committed(core, repository_at(core, repository), against)
     try:
-        return Circumstances(look=as_if_live(core.check(source, commit, judge=False)))
+        live = core.check(source, commit, judge=False)
     except InvalidConfig as error:
         # It is about another state of the file than the one that is checked.
         what = f"nothing can be compared with {commit.sha[:12]}: {error.what}"
         where = f"{error.where or 'its files'}, at that commit"
         fix = "name a commit whose manifest can be used, or leave out --against"
         raise InvalidConfig(what, where=where, fix=fix) from error
+    return Circumstances(look=as_if_live(live)), remarks_of_past(commit, live, frozenset(source.paths(commit)))
 
 
 def _check(check: Check, source: Source, commit: Commit, chosen: Sequence[str], circumstances: Circumstances) -> Report:

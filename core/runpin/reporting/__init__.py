@@ -8,6 +8,14 @@ None of these holds a value of a document: values may be secrets.
 
 from __future__ import annotations
 
-from runpin.reporting.remarks import Environment, Remark, Report, remark_of_finding, remark_of_problem, report_of
+from runpin.reporting.remarks import (
+    Environment,
+    Remark,
+    Report,
+    remark_of_finding,
+    remark_of_problem,
+    remarks_of_past,
+    report_of,
+)
 
-__all__ = ["Environment", "Remark", "Report", "remark_of_finding", "remark_of_problem", "report_of"]
+__all__ = ["Environment", "Remark", "Report", "remark_of_finding", "remark_of_problem", "remarks_of_past", "report_of"]

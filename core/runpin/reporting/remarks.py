@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from runpin.cases import ERROR
+from runpin.cases import ERROR, WARNING
 
 if TYPE_CHECKING:
     from runpin.errors import InvalidConfig
@@ -102,6 +102,12 @@ class Report:
         """Whether this may be published."""
         return not self.count(ERROR)
 
+    def also(self, remarks: Iterable[Remark]) -> Report:
+        """Return the report with these *remarks* about environments that were checked."""
+        checked = {each.name for each in self.environments}
+        more = [each for each in remarks if checked & set(each.environments)]
+        return replace(self, remarks=_sorted((*self.remarks, *more)))
+
     def count(self, severity: str) -> int:
         """Return how many remarks there are of this severity."""
         return sum(remark.severity == severity for remark in self.remarks)
@@ -149,6 +155,29 @@ def report_of(commit: Commit, judged: Mapping[str, Judged], paths: Collection[st
         commit,
         tuple(environments),
         _sorted(replace(remark, environments=tuple(names)) for remark, names in found.items()),
+    )
+
+
+def remarks_of_past(commit: Commit, judged: Mapping[str, Judged], paths: Collection[str]) -> tuple[Remark, ...]:
+    """
+    Return what cannot be read at the commit that another one is compared with.
+
+    Changes of what lies there are not seen. No line is named: it would be one of another state of the file.
+    """
+    found = report_of(commit, judged, paths).remarks
+    return tuple(
+        replace(
+            each,
+            rule="against",
+            severity=WARNING,
+            message=f"nothing is compared with what {commit.sha[:12]} has here, for it cannot be read: {each.message}",
+            line=None,
+            column=None,
+            where=each.file,
+            kind=None,
+            fix="compare with another commit, or look at the change yourself",
+        )
+        for each in found
     )
 
 

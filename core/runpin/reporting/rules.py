@@ -40,6 +40,10 @@ _KNOWN = {
         "The store lost what is published, or holds it damaged",
         "Publish the same commit again, which stores it anew, or restore the store from a backup.",
     ),
+    "against": Described(
+        "A file cannot be read at the commit that is compared with",
+        "What became of its documents since then was not judged: whether they grew, or lost keys.",
+    ),
     "config": Described("The config repository cannot be used", "Correct what the message names."),
 }
 
