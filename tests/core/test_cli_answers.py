@@ -211,6 +211,11 @@ def test_store_roles(cli: CommandLine) -> None:
     check("store roles", cli.ok("store", "roles", "--json").json)
 
 
+def test_cache_prune(cli: CommandLine) -> None:
+    """The answer of `cache prune` is the documented one, also where there is no cache yet."""
+    check("cache prune", cli.ok("cache", "prune", "--json").json)
+
+
 def test_an_error(cli: CommandLine) -> None:
     """An error has the documented form, on stdout and nowhere else."""
     answer = cli.run("explain", "paymets.etl", "-e", "prod", "-r", cli.config, "--json")

@@ -422,6 +422,22 @@ def test_pruning_removes_what_is_old_and_not_kept(cache: DiskCache, tmp_path: Pa
     assert cache.prune(timedelta(days=30)) == 3
 
 
+def test_what_is_read_is_not_pruned(cache: DiskCache, tmp_path: Path) -> None:
+    """A run that reads for weeks what was written once finds it the next day, too; one look a day is enough."""
+    cache.put_object(digest_of(BODY), BODY)
+    cache.remember("pin", "run", b"note")
+    for path in files(tmp_path):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    found = (cache.get_object(digest_of(BODY)), cache.recall("pin", "run"))
+    marked = [path.stat().st_mtime_ns for path in files(tmp_path)]
+    cache.get_object(digest_of(BODY))
+    cache.recall("pin", "run")
+
+    assert (BODY, b"note") == found
+    assert marked == [path.stat().st_mtime_ns for path in files(tmp_path)]
+    assert 0 == cache.prune(timedelta(days=1))
+
+
 def test_the_log_speaks_once_a_minute(tmp_path: Path, hands: Hands, caplog: pytest.LogCaptureFixture) -> None:
     """A broken disk is worth one line a minute; all refused writes are counted."""
     (tmp_path / "cache").touch()

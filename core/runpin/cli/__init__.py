@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from runpin.cli.auditing import audit
+from runpin.cli.caching import cache
 from runpin.cli.differing import diff
 from runpin.cli.doctor import doctor
 from runpin.cli.edge import USAGE, Commands
@@ -84,3 +85,4 @@ app.command(rich_help_panel=_LOOK)(pins)
 app.command(rich_help_panel=_LOOK)(audit)
 app.command(rich_help_panel=_HOST)(doctor)
 app.add_typer(store, name="store", rich_help_panel=_HOST)
+app.add_typer(cache, name="cache", rich_help_panel=_HOST)

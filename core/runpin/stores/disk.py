@@ -30,6 +30,7 @@ from runpin.stores.private_folder import PrivateFolder, is_no_file, read_file, r
 
 _LAYOUT = "v1"
 _QUIET = 60.0
+_DAY = 86_400.0
 _TRIES = 100
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,40}", re.ASCII)
 _GENERATION = re.compile(r"[0-9]{12}-[0-9a-f]{16}", re.ASCII)
@@ -98,10 +99,13 @@ class DiskCache:
             return None
         path = self._object_path(digest)
         body = self._read(path)
-        if body is None or sha256(body).hexdigest() == digest:
-            return body
-        self._set_aside(path)
-        return None
+        if body is None:
+            return None
+        if sha256(body).hexdigest() != digest:
+            self._set_aside(path)
+            return None
+        self._mark_used(path)
+        return body
 
     def put_object(self, digest: Digest, body: bytes) -> None:
         """
@@ -122,7 +126,10 @@ class DiskCache:
             CacheError: *kind* is no lower-case word.
         """
         newest = self._newest(kind, key)
-        return newest and newest[1]
+        if newest is None:
+            return None
+        self._mark_used(newest[0])
+        return newest[1]
 
     def remember(self, kind: str, key: str, note: bytes) -> None:
         """
@@ -145,7 +152,7 @@ class DiskCache:
 
     def prune(self, older_than: timedelta, keep: Collection[Digest] = ()) -> int:
         """
-        Remove what was neither written nor put again for *older_than*, but no object in *keep*.
+        Remove what was neither written nor read for *older_than*, a day more or less, but no object in *keep*.
 
         Returns:
             How many files were removed.
@@ -200,6 +207,12 @@ class DiskCache:
             self.refused += 1
             self._say("the cache %s takes no writes: %s; what it holds is still used", reason)
         return reason is None
+
+    def _mark_used(self, path: str) -> None:
+        # What runs still read must not be pruned; once a day is enough, and costs most reads one look at the file.
+        with suppress(OSError):
+            if os.lstat(path).st_mtime < self._clock.now().timestamp() - _DAY:
+                os.utime(path, follow_symlinks=False)
 
     def _touch(self, path: str) -> bool:
         try:
