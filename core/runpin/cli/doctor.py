@@ -58,13 +58,15 @@ def _list_settings(settings: Settings, given: dict[str, str]) -> list[Shape]:
 
 def _shown(name: str, value: object) -> object:
     """Return a setting as it may be printed: an address without what it keeps secret."""
+    if isinstance(value, tuple):
+        return [_shown(name, each) for each in value]
     secret = getattr(value, "get_secret_value", None)
     if secret is None:
-        return list(value) if isinstance(value, tuple) else value if _is_json(value) else str(value)
+        return value if _is_json(value) else str(value)
     from runpin.backends import shown_address
     from runpin.sources.address import address_of
 
-    if name not in {"store", "ledger", "repository"}:
+    if name not in {"store", "ledger", "mirrors", "repository"}:
         return "***"
     read = address_of if name == "repository" else shown_address
     try:
