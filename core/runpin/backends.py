@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
-from weakref import WeakSet
 
+from runpin.azure_backend import AzureBackend
 from runpin.capabilities import Capabilities
 from runpin.errors import SettingsError
 from runpin.mirrors import Replica
@@ -18,12 +18,10 @@ from runpin.ports import ChannelStore, History, PinLedger, Quarantine, RunSearch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runpin.azure_appconfig.endpoint import Endpoint
-    from runpin.azure_appconfig.events import EventReceiver
-    from runpin.azure_appconfig.watching import AzureWatcher
-    from runpin.changes import Change, Watcher
+    from runpin.changes import Watcher
     from runpin.database.engine import Database
     from runpin.etcd.cluster import Cluster
+    from runpin.mirrors import Mirror
     from runpin.ports import Clock, Reactions
 
 
@@ -31,7 +29,7 @@ class Store(SnapshotStore, ChannelStore, History, Tenancy, Protocol):
     """Snapshots, channels and their history, in one place."""
 
 
-class Follower(SnapshotStore, ChannelStore, History, Replica, Protocol):
+class Follower(SnapshotStore, ChannelStore, History, Tenancy, Replica, Protocol):
     """The same, and it can be brought to where another store stands."""
 
 
@@ -172,76 +170,6 @@ class EtcdBackend:
         self.cluster.close()
 
 
-class AzureBackend:
-    """
-    An Azure App Configuration store, beside a backend that keeps what this service cannot: pins and the quarantine.
-
-    Attributes:
-        endpoint: the store.
-        beside: holds the ledger and the reactions.
-    """
-
-    def __init__(self, endpoint: Endpoint, beside: Backend) -> None:
-        self.endpoint = endpoint
-        self.beside = beside
-        self._watchers: WeakSet[AzureWatcher] = WeakSet()
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """Those of the store; the pins are beside it."""
-        return Capabilities(pins=False, pushes=False, fresh=False, local=False)
-
-    @cached_property
-    def store(self) -> Store:
-        """Snapshots, channels and their history."""
-        from runpin.stores.azure import AzureStore
-
-        return AzureStore(self.endpoint, self.beside.ledger)
-
-    @cached_property
-    def replica(self) -> Follower:
-        """The same store as what follows another one."""
-        from runpin.stores.azure_replica import AzureReplica
-
-        return AzureReplica(self.endpoint, self.beside.ledger)
-
-    @property
-    def ledger(self) -> Ledger:
-        """Pins and the quarantine, of the other backend."""
-        return self.beside.ledger
-
-    @property
-    def reactions(self) -> Reactions:
-        """The record of what followed from a channel's moves, of the other backend."""
-        return self.beside.reactions
-
-    def watcher(self, environment: str, tenant: str | None) -> Watcher:
-        """Return what asks for changes every few seconds, and listens to the other backend and to Event Grid."""
-        from runpin.azure_appconfig.watching import AzureWatcher
-
-        beside, interval = self.beside.watcher(environment, tenant), self.endpoint.address.poll
-        watcher = AzureWatcher(self.endpoint, environment, tenant, interval=interval, beside=beside)
-        self._watchers.add(watcher)
-        return watcher
-
-    @property
-    def events(self) -> EventReceiver:
-        """What takes the deliveries of Azure Event Grid and has the watchers of this process look at once."""
-        from runpin.azure_appconfig.events import EventReceiver
-
-        return EventReceiver(self.endpoint, self._hint)
-
-    def _hint(self, change: Change) -> None:
-        for watcher in list(self._watchers):
-            if (watcher.environment, watcher.tenant) == (change.environment, change.tenant):
-                watcher.hint()
-
-    def close(self) -> None:
-        """Close the connections that nobody uses."""
-        self.endpoint.close()
-        self.beside.close()
-
-
 def _sql(url: str, clock: Clock, upgrade: bool) -> SqlBackend:  # noqa: FBT001 - one shape for all openers
     from runpin.database.engine import Database
 
@@ -354,6 +282,12 @@ def open_beside(
 def ledger_of(backend: Backend) -> Backend:
     """Return the backend that holds the ledger: the given one, or the one beside it."""
     return backend.beside if isinstance(backend, AzureBackend) else backend
+
+
+def native_of(backend: Backend) -> tuple[Mirror, ...]:
+    """Return what brings the own readers of a service to where channels stand; nothing where nobody asked for it."""
+    native = backend.native if isinstance(backend, AzureBackend) else None
+    return () if native is None else (native,)
 
 
 def shown_address(url: str) -> str:

@@ -1,7 +1,8 @@
 """
 Named places where a test may stop the process, to show that a second attempt finishes the work.
 
-`RUNPIN_FAILPOINT=after_objects:kill` ends the process there as SIGKILL would; `:raise` raises instead.
+`RUNPIN_FAILPOINT=after_objects:kill` ends the process there as SIGKILL would; `:raise` raises instead, and `:stop`
+holds it up until it is sent SIGCONT.
 The variable is read once, when this module is imported. Without it a failpoint is an empty function.
 """
 
@@ -34,4 +35,7 @@ def failpoint(name: str) -> None:
         return
     if _action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if _action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return
     raise RunpinError(f"the failpoint {name!r} was reached", where=VARIABLE, fix=f"unset {VARIABLE}")

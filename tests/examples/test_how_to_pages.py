@@ -114,7 +114,7 @@ def test_aws_appconfig(line: CommandLine) -> None:
         reader = Reader(line, {"aws-appconfig://eu-west-1": server.url}, variables, ("pip", "aws"))
         (live,) = reader.follow("aws-appconfig.md", "runpin mirror show payments --environment prod --live --json")
 
-    assert json.loads(live)["standing"] == "in step"
+    assert [each["standing"] for each in json.loads(live)["mirrors"]] == ["in step"]
 
 
 @pytest.mark.usefixtures("airflow_home")
