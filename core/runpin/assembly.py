@@ -94,12 +94,14 @@ class Runpin:
     @property
     def mirrors(self) -> tuple[Mirror, ...]:
         """
-        What brings other stores to where channels stand.
+        What brings other stores, and the own readers of this one, to where channels stand.
 
         Raises:
             SettingsError: one cannot be used.
         """
-        return tuple(each.mirror for each in self.mirrored)
+        from runpin.backends import native_of
+
+        return (*native_of(self.backend), *(each.mirror for each in self.mirrored))
 
     def bring_mirrors(self, channels: Sequence[Channel]) -> list[MirrorState]:
         """

@@ -72,7 +72,7 @@ def flags_of(value: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 def faults_of(value: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what is wrong with the flags of a document that declares some."""
     management = value[MANAGEMENT]
-    flags = management.get(FLAGS) if isinstance(management, Mapping) else None
+    flags: Any = management.get(FLAGS) if isinstance(management, Mapping) else None
     if not _is_list(flags):
         yield Fault(f"/{MANAGEMENT}", f"this holds no list {FLAGS!r}, as feature flags do")
         return

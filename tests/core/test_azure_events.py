@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from azure_double_server import Server, serving
 from runpin.azure_appconfig.endpoint import Endpoint
 from runpin.azure_appconfig.events import MOST_BYTES, Accepted, EventReceiver
-from runpin.backends import AzureBackend, open_backend
+from runpin.azure_backend import AzureBackend
+from runpin.backends import open_backend
 from runpin.changes import Change
 from runpin.clock import SystemClock
 from runpin.errors import InvalidEvent

@@ -11,7 +11,8 @@ from azure_double_server import Server, serving
 from azure_double_wire import SECRET
 from command_line import CommandLine
 from runpin.assembly import Runpin
-from runpin.backends import AzureBackend, open_backend
+from runpin.azure_backend import AzureBackend
+from runpin.backends import open_backend
 from runpin.clock import SystemClock
 from runpin.errors import SettingsError
 from runpin.model import RunKey
@@ -133,3 +134,19 @@ def test_nothing_is_contacted_before_the_first_question(tmp_path: Path) -> None:
     assert isinstance(backend, AzureBackend)
     assert backend.store is backend.store
     backend.close()
+
+
+def test_status_tells_what_azures_own_readers_see(cli: CommandLine, server: Server) -> None:
+    """They follow as a mirror does: what somebody has taken away is missed, and publishing again brings it back."""
+    cli.variables["RUNPIN_STORE"] += "&feature_flags=true&native_snapshots=true"
+    cli.batches(100)
+    cli.publish()
+    sentinel = "runpin/sentinels/prod/-/payments/stable"
+    followed = cli.run("status", "-e", "prod")
+    server.double.drop(sentinel)
+    behind = cli.run("status", "-e", "prod")
+    cli.publish()
+
+    assert "in step" in followed.out
+    assert "behind" in behind.out
+    assert sentinel in server.double.stored()

@@ -75,7 +75,9 @@ ADAPTERS = frozenset(
         "probes",
     }
 )
-EDGE = frozenset({"__init__", "__main__", "settings", "assembly", "backends", "followers", "hosting", "cli"})
+EDGE = frozenset(
+    {"__init__", "__main__", "azure_backend", "settings", "assembly", "backends", "followers", "hosting", "cli"}
+)
 TESTING = frozenset({"testing"})
 PLACED = FLOOR | STAGES | ADAPTERS | EDGE | TESTING
 

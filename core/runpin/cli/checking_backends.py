@@ -85,7 +85,8 @@ def _repository(core: Runpin, repository: str | None) -> Check:
 
 
 def _store(core: Runpin) -> Check:
-    from runpin.backends import AzureBackend, EtcdBackend, ledger_of
+    from runpin.azure_backend import AzureBackend
+    from runpin.backends import EtcdBackend, ledger_of
 
     try:
         if isinstance(core.backend, AzureBackend):

@@ -70,8 +70,8 @@ class NativeMirror:
 
     @property
     def where(self) -> str:
-        """The store's address; what this writes lies there, too."""
-        return self._endpoint.where
+        """The store's address, and whom this is for."""
+        return f"{self._endpoint.where} for Azure's own readers"
 
     def require(self, snapshot: Snapshot) -> None:
         """
