@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from appconfig_agent_double import agent_of
 from appconfig_double_server import KEY_ID, SECRET, Fault, Server, serving
 from appconfig_stage import GRADUAL, VARIABLES, Stage, client_of, furnish
 from command_line import ROOT, CommandLine, documented, shape
@@ -88,6 +89,49 @@ def test_a_mirror_that_is_away_stops_nothing_else(cli: CommandLine, server: Serv
     assert "AWS AppConfig does not answer" in answer.out
     for secret in (KEY_ID, SECRET):
         assert secret not in "".join(each.out + each.err for each in (back, answer, settings))
+
+
+FEATURES = "dark_mode: {enabled: true, theme: midnight}\nbeta: {enabled: false}\n"
+
+
+def test_flags_and_snapshots_are_mirrored_and_read_through_the_agent(cli: CommandLine, server: Server) -> None:
+    """Two mirrors in one environment take turns; the doctor names whose flags are mirrored nowhere."""
+    furnish(Stage(server), profiles=("stable",), flags=("stable.features.flags",))
+    control = client_of(server)
+    reports = control.create_application(Name="reports")["Id"]
+    control.create_environment(ApplicationId=reports, Name="prod")
+    control.create_configuration_profile(ApplicationId=reports, Name="stable", LocationUri="hosted")
+    with agent_of(server.double) as agent:
+        url = f"{server.url}&agent={agent.url}"
+        cli.variables["RUNPIN_MIRRORS"] = f"{url} {url}&flags=features"
+        cli.commit({"payments/features.yaml": FEATURES})
+        cli.publish()
+        # What was started at the same moment is done by the next call.
+        cli.run("mirror", "bring", "--all")
+        live = cli.ok("mirror", "show", "payments", "--live", "--json").json["mirrors"]
+        healthy = cli.run("doctor", "--json").json["checks"]
+    away = cli.run("doctor", "--json").json["checks"]
+
+    assert [("in step", cli.present())] * 2 == [(each["standing"], each["served"]) for each in live]
+    whole, flags = (each for each in healthy if each["name"] == "mirror")
+    assert ("ok", True) == (whole["status"], f"readers get something from {agent.url}" in whole["detail"])
+    assert ("warn", True) == (flags["status"], "does not mirror stable of reports.prod" in flags["detail"])
+    assert ["warn", "warn"] == [each["status"] for each in away if each["name"] == "mirror"]
+    assert all("configurations/stable" in each for each in agent.asked)
+
+
+def test_doctor_shows_no_secret_of_a_mirror(cli: CommandLine, server: Server) -> None:
+    """Whether nothing was made there yet, or the identity is not let in."""
+    empty = cli.run("doctor", "--json")
+    server.allowed = frozenset()
+    refused = cli.run("doctor", "--json")
+    found = [each for answer in (empty, refused) for each in answer.json["checks"] if each["name"] == "mirror"]
+
+    assert ["fail", "fail"] == [each["status"] for each in found]
+    assert "has no application named 'payments'" in found[0]["detail"]
+    assert "does not let this identity in" in found[1]["detail"]
+    for secret in (KEY_ID, SECRET):
+        assert secret not in empty.out + empty.err + refused.out + refused.err
 
 
 def test_the_page_makes_what_the_mirror_needs(cli: CommandLine, server: Server) -> None:
