@@ -14,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,8 +22,11 @@ import pytest
 
 from runpin.clock import SystemClock
 from runpin.model import Digest, digest_of
+from runpin.resolving import Resolver
 from runpin.stores.disk import DiskCache
 from runpin.stores.notes import unframe
+from runpin.stores.turns import HostTurns
+from world import SCOPE, World
 
 BODIES = [bytes([number]) * size for number, size in enumerate([1, 100, 5_000, 70_000])]
 
@@ -244,3 +247,61 @@ def test_the_search_for_torn_files_finds_one(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
     assert [path] == torn(tmp_path / "cache", ["shared"])
+
+
+@contextmanager
+def removed(folder: Path) -> Iterator[None]:
+    """Let somebody remove the folder."""
+    shutil.rmtree(folder)
+    yield
+
+
+@contextmanager
+def taken_over(folder: Path) -> Iterator[None]:
+    """Let the folder belong to somebody else."""
+    os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+    yield
+
+
+@contextmanager
+def without_descriptors(folder: Path) -> Iterator[None]:
+    """Let no file be opened."""
+    del folder
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextmanager
+def turned_into_a_file(folder: Path) -> Iterator[None]:
+    """Let a file be where the folder was."""
+    shutil.rmtree(folder)
+    folder.write_bytes(b"")
+    yield
+
+
+@pytest.mark.parametrize(
+    "spoiled", [removed, turned_into_a_file, without_descriptors, pytest.param(taken_over, marks=only_root)]
+)
+@pytest.mark.parametrize("away", [False, True])
+def test_a_process_goes_on_from_its_memory(
+    tmp_path: Path, spoiled: Callable[[Path], AbstractContextManager[None]], *, away: bool
+) -> None:
+    """Whatever becomes of the disk: what was read is read again, the channel has its answer, and nothing raises."""
+    world = World(tmp_path)
+    world.publish({"etl": {"batch_size": 1}})
+    host = world.host()
+    turns = HostTurns(tmp_path / "a", "store", clock=SystemClock())
+    resolver = Resolver(world.store, world.store, host.cache, world.clock, turns=turns)
+    run = host.run("r1")
+    snapshot = run.snapshot("payments")
+    before = run.get_config("payments/etl"), resolver.channel(SCOPE), resolver.document(snapshot, "etl")
+    with spoiled(tmp_path / "a"):
+        world.store_switch.off = world.ledger_switch.off = away
+        after = run.get_config("payments/etl"), resolver.channel(SCOPE), resolver.document(snapshot, "etl")
+
+    assert (before[0], before[2]) == (after[0], after[2])
+    assert (before[1].channel, away) == (after[1].channel, after[1].stale)
