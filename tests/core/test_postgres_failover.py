@@ -141,7 +141,7 @@ def test_nothing_is_acknowledged_that_the_standby_does_not_have(pair: Pair) -> N
 
 def test_a_host_that_says_nothing_is_passed_by(pair: Pair) -> None:
     """The old primary takes connections and is silent; the next call but one is answered by the new one."""
-    with pair.opened(patience=4.0) as database:
+    with pair.opened(patience=8.0) as database:
         ledger = SqlLedger(database)
         ledger.put_if_absent(pin_of(1))
         with pair.primary.standing_still():
@@ -154,7 +154,7 @@ def test_a_host_that_says_nothing_is_passed_by(pair: Pair) -> None:
             pair.primary.kill()
 
     assert pin_of(2, run_key("other")) == answer
-    assert taken < 30
+    assert taken < 60
 
 
 def test_of_two_hosts_the_primary_is_asked(loose_pair: Pair) -> None:
