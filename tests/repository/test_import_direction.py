@@ -58,7 +58,9 @@ STAGES = frozenset(
     }
 )
 # What several adapters of one kind of server have in common; any adapter may import them.
-SHARED = frozenset({"azure_appconfig", "database", "deadlines", "etcd"})
+SHARED = frozenset({"azure_appconfig", "database", "etcd"})
+# What these have in common in turn.
+BELOW = frozenset({"deadlines", "keyspace"})
 ADAPTERS = frozenset(
     {
         "aws_appconfig",
@@ -66,6 +68,7 @@ ADAPTERS = frozenset(
         "clock",
         "database",
         "deadlines",
+        "keyspace",
         "etcd",
         "sandbox",
         "sources",
@@ -76,7 +79,8 @@ ADAPTERS = frozenset(
     }
 )
 EDGE = frozenset(
-    {"__init__", "__main__", "azure_backend", "settings", "assembly", "backends", "followers", "hosting", "cli"}
+    {"__init__", "__main__", "asking", "azure_backend", "settings", "assembly", "backends", "followers"}
+    | {"hosting", "cli"}
 )
 TESTING = frozenset({"testing"})
 PLACED = FLOOR | STAGES | ADAPTERS | EDGE | TESTING
@@ -162,7 +166,8 @@ def may_import(module: str) -> frozenset[str]:
     if module in STAGES:
         return FLOOR | STAGES
     if module in ADAPTERS:
-        return FLOOR | {module, "deadlines"} | (frozenset() if module in SHARED else SHARED)
+        below = frozenset() if module in BELOW else BELOW
+        return FLOOR | {module} | below | (frozenset() if module in SHARED | BELOW else SHARED)
     if module in TESTING:
         return FLOOR | STAGES | TESTING
     return PLACED - TESTING

@@ -18,24 +18,15 @@ No tenant is `-`, which no name can be. None of these has a label. Only what Azu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from runpin.errors import UnknownApplication, UnknownChannel, UnknownEnvironment, UnknownTenant
+from runpin.errors import UnknownApplication, UnknownChannel, UnknownEnvironment
+from runpin.keyspace import Keyspace, place_of
 from runpin.model import Digest, Scope, as_digest, check_name
 
-NOBODY = "-"
-"""Where the tenant stands in a key, if there is none; it sorts before every name."""
 
-
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Keyspace):
     """The keys below *root*, which ends with `/`. Those that end in `/` are prefixes."""
 
-    root: str
-
-    def object(self, digest: Digest) -> str:
-        """Return where the bytes of *digest* lie."""
-        return f"{self.root}objects/{as_digest(digest)}"
+    __slots__ = ()
 
     def parts(self, digest: Digest) -> str:
         """Return the prefix of the parts of a large body."""
@@ -49,56 +40,25 @@ class Keys:
         """Return the prefix of the snapshots before the newest."""
         return f"{self.root}snapshots/{_pair(application, environment)}/"
 
-    def listed(self, scope: Scope, digest: Digest) -> str:
-        """Return where content that was published is known by its digest."""
-        return f"{self.root}listed/{_place(scope)}/{as_digest(digest)}"
-
     def publications(self, scope: Scope) -> str:
         """Return where the newest publication of a scope is told."""
-        return f"{self.root}publications/{_place(scope)}"
+        return f"{self.root}publications/{place_of(scope)}"
 
     def published(self, scope: Scope) -> str:
         """Return the prefix of the publications before the newest."""
-        return f"{self.root}published/{_place(scope)}/"
-
-    def channels(self, environment: str, tenant: str | None) -> str:
-        """Return the prefix of the channels of an environment and tenant."""
-        return f"{self.places(environment)}{_tenant(tenant)}/"
-
-    def places(self, environment: str) -> str:
-        """Return the prefix of the channels of an environment; the tenant comes next."""
-        check_name("environment", environment, UnknownEnvironment)
-        return f"{self.root}channels/{environment}/"
-
-    def channel(self, scope: Scope, name: str) -> str:
-        """Return where a channel stands."""
-        check_name("channel", name, UnknownChannel)
-        return f"{self.channels(scope.environment, scope.tenant)}{scope.application}/{name}"
-
-    def moves(self, scope: Scope, name: str) -> str:
-        """Return the prefix of where a channel stood before."""
-        check_name("channel", name, UnknownChannel)
-        return f"{self.root}moves/{_place(scope)}/{name}/"
+        return f"{self.root}published/{place_of(scope)}/"
 
     def sentinel(self, scope: Scope, name: str) -> str:
         """Return where the stand of a channel is named that Azure's own readers see."""
         check_name("channel", name, UnknownChannel)
-        return f"{self.root}sentinels/{_place(scope)}/{name}"
+        return f"{self.root}sentinels/{place_of(scope)}/{name}"
 
     def reference(self, scope: Scope, name: str) -> str:
         """Return where the native snapshot is named that a channel stands at."""
         check_name("channel", name, UnknownChannel)
-        return f"{self.root}references/{_place(scope)}/{name}"
+        return f"{self.root}references/{place_of(scope)}/{name}"
 
 
 def _pair(application: str, environment: str) -> str:
     check_name("application", application, UnknownApplication)
     return f"{check_name('environment', environment, UnknownEnvironment)}/{application}"
-
-
-def _place(scope: Scope) -> str:
-    return f"{scope.environment}/{_tenant(scope.tenant)}/{scope.application}"
-
-
-def _tenant(tenant: str | None) -> str:
-    return NOBODY if tenant is None else check_name("tenant", tenant, UnknownTenant)

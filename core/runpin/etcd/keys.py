@@ -20,12 +20,12 @@ answers in the order of keys. Every prefix that is read or granted ends in `/`, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from runpin.errors import UnknownApplication, UnknownChannel, UnknownEnvironment, UnknownTenant
-from runpin.model import Digest, Pin, RunKey, Scope, SnapshotId, as_digest, check_name
+from runpin.errors import UnknownApplication, UnknownEnvironment
+from runpin.keyspace import Keyspace, place_of, tenant_part
+from runpin.model import Pin, RunKey, Scope, SnapshotId, check_name
 from runpin.reactions import ReactionKey
 
 _DIGITS = 12
@@ -36,19 +36,10 @@ def downwards(number: int) -> str:
     return f"{10**_DIGITS - 1 - number:0{_DIGITS}d}"
 
 
-NOBODY = "-"
-"""Where the tenant stands in a key, if there is none; it sorts before every name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Keyspace):
     """The keys below *root*, which begins and ends with `/`. Those that end in `/` are prefixes."""
 
-    root: str
-
-    def object(self, digest: Digest) -> str:
-        """Return where the bytes of *digest* lie."""
-        return f"{self.root}objects/{as_digest(digest)}"
+    __slots__ = ()
 
     def sequence(self, scope: Scope) -> str:
         """Return where the snapshots of an application and environment are counted, for all tenants."""
@@ -58,32 +49,9 @@ class Keys:
         """Return where the snapshot of a sequence is listed."""
         return f"{self.root}snapshots/{snapshot.environment}/{snapshot.application}/{snapshot.sequence:09d}"
 
-    def listed(self, scope: Scope, digest: Digest) -> str:
-        """Return where content that was published is known by its digest."""
-        return f"{self.root}listed/{_place(scope)}/{as_digest(digest)}"
-
     def publications(self, scope: Scope) -> str:
         """Return the prefix of a scope's history, newest first."""
-        return f"{self.root}publications/{_place(scope)}/"
-
-    def channels(self, environment: str, tenant: str | None) -> str:
-        """Return the prefix of the channels of an environment and tenant."""
-        return f"{self.places(environment)}{_tenant(tenant)}/"
-
-    def places(self, environment: str) -> str:
-        """Return the prefix of the channels of an environment; the tenant comes next."""
-        check_name("environment", environment, UnknownEnvironment)
-        return f"{self.root}channels/{environment}/"
-
-    def channel(self, scope: Scope, name: str) -> str:
-        """Return where a channel stands."""
-        check_name("channel", name, UnknownChannel)
-        return f"{self.channels(scope.environment, scope.tenant)}{scope.application}/{name}"
-
-    def moves(self, scope: Scope, name: str) -> str:
-        """Return the prefix of a channel's history, newest first."""
-        check_name("channel", name, UnknownChannel)
-        return f"{self.root}moves/{_place(scope)}/{name}/"
+        return f"{self.root}publications/{place_of(scope)}/"
 
     def quarantine(self, environment: str) -> str:
         """Return the prefix of what is barred in an environment."""
@@ -112,7 +80,7 @@ class Keys:
 
     def pins(self, run: RunKey, scope: Scope) -> str:
         """Return the prefix of a run's pins in one scope, newest epoch first."""
-        return f"{self.pins_of_id(_place(scope), run.run_id)}{run.digest}/"
+        return f"{self.pins_of_id(place_of(scope), run.run_id)}{run.digest}/"
 
     def pin(self, pin: Pin, epoch: int) -> str:
         """Return where the pin of *epoch* of the same run and scope lies."""
@@ -125,7 +93,7 @@ class Keys:
     def pinned_by(self, pin: Pin) -> str:
         """Return the key that says which snapshot *pin* names."""
         # What follows the moment leads to the pin: tenant, short hash, run and epoch.
-        tail = f"{_tenant(pin.scope.tenant)}/{_short(pin.run.run_id)}/{pin.run.digest}/{downwards(pin.epoch)}"
+        tail = f"{tenant_part(pin.scope.tenant)}/{_short(pin.run.run_id)}/{pin.run.digest}/{downwards(pin.epoch)}"
         return f"{self.pinned(pin.snapshot)}{_moment(pin.at)}/{tail}"
 
     def pin_behind(self, snapshot: SnapshotId, key: str) -> str:
@@ -135,15 +103,7 @@ class Keys:
 
     def reactions(self, key: ReactionKey) -> str:
         """Return the prefix of what followed for *key*, highest revision first."""
-        return f"{self.root}reactions/{_place(key.scope)}/{key.digest}/"
-
-
-def _place(scope: Scope) -> str:
-    return f"{scope.environment}/{_tenant(scope.tenant)}/{scope.application}"
-
-
-def _tenant(tenant: str | None) -> str:
-    return NOBODY if tenant is None else check_name("tenant", tenant, UnknownTenant)
+        return f"{self.root}reactions/{place_of(key.scope)}/{key.digest}/"
 
 
 def _application(snapshot: SnapshotId) -> str:

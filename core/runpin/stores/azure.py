@@ -10,12 +10,12 @@ from uuid import uuid4
 
 from runpin.azure_appconfig.calls import Call
 from runpin.azure_appconfig.endpoint import Endpoint
-from runpin.azure_appconfig.keys import NOBODY
 from runpin.azure_appconfig.objects import Objects
 from runpin.azure_appconfig.records import publication_record, told_move, told_publication
 from runpin.azure_appconfig.registers import line_in
 from runpin.canonical import read_manifest, verified
 from runpin.errors import RunpinError, SnapshotQuarantined, StoreCorrupt, UnknownChannel
+from runpin.keyspace import NOBODY
 from runpin.model import Channel, ChannelMove, Commit, Digest, Publication, Scope, Snapshot, SnapshotId
 from runpin.ports import Quarantine
 from runpin.stores.azure_changes import Listing, Move, Telling, digest_named, moves, publications, sequences, unknown

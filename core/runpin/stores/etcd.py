@@ -9,9 +9,9 @@ from uuid import uuid4
 from runpin.canonical import read_manifest, verified
 from runpin.errors import StoreCorrupt, UnknownChannel, UnknownSnapshot
 from runpin.etcd.cluster import Cluster, in_parts
-from runpin.etcd.keys import NOBODY
 from runpin.etcd.records import publication_record, told, told_channel, told_move, told_publication
 from runpin.etcd.transactions import Entry, first, one, put, unchanged
+from runpin.keyspace import NOBODY
 from runpin.model import (
     Channel,
     ChannelMove,
