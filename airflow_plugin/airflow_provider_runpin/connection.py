@@ -61,9 +61,15 @@ FIELDS = (
         secret=True,
     ),
     Field(
-        "mirror",
-        "Mirror URL",
-        "URL of AWS AppConfig, where `runpin mirror` deploys what channels name; none by default",
+        "mirrors",
+        "Mirror URLs",
+        "URLs of stores, and of AWS AppConfig, that follow the store, separated by blanks",
+        secret=True,
+    ),
+    Field(
+        "mirror_connection_strings",
+        "Connection strings of Azure mirrors",
+        "connection strings of mirrors in Azure App Configuration, separated by blanks",
         secret=True,
     ),
     Field("environment", "Environment", "deployment target, for example dev or prod"),

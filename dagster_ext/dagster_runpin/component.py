@@ -83,7 +83,10 @@ class RunpinComponent(dg.Component, dg.Resolvable, dg.Model):
     store_connection_string: Annotated[
         Any, _secret("connection string of an Azure store", "RUNPIN_STORE_CONNECTION_STRING")
     ] = None
-    mirror: Annotated[Any, _secret("URL of the mirror", "RUNPIN_MIRROR")] = None
+    mirrors: Annotated[Any, _secret("URLs of the mirrors, separated by blanks", "RUNPIN_MIRRORS")] = None
+    mirror_connection_strings: Annotated[
+        Any, _secret("connection strings of mirrors in Azure", "RUNPIN_MIRROR_CONNECTION_STRINGS")
+    ] = None
     repository: Annotated[Any, _secret("config repository: a path or a URL", "RUNPIN_REPOSITORY")] = None
     branch: Annotated[str | None, _says("branch whose rules judge", "main")] = None
     sensor: Annotated[

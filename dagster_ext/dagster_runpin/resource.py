@@ -56,8 +56,9 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     store_connection_string: str | None = _secret(
         "connection string of an Azure App Configuration store, if its URL says so"
     )
-    mirror: str | None = _secret(
-        "URL of AWS AppConfig, where `runpin mirror` deploys what channels name; none by default"
+    mirrors: str | None = _secret("URLs of stores, and of AWS AppConfig, that follow the store, separated by blanks")
+    mirror_connection_strings: str | None = _secret(
+        "connection strings of mirrors in Azure App Configuration, separated by blanks"
     )
     repository: str | None = _secret("config repository: a path or a URL; the current folder by default")
     branch: str | None = _field("branch that is published")
