@@ -7,38 +7,34 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from runpin.ancestry import ALONE
-from runpin.circuit import Circuit
 from runpin.clock import SystemClock
 from runpin.counting import PinnedLately
-from runpin.errors import SettingsError, SourceError
-from runpin.model import Behavior, Scope, digest_of
+from runpin.errors import SettingsError
+from runpin.governing import Governing
+from runpin.model import Behavior
 from runpin.pinning import Pinner
 from runpin.reading import PinnedRun
 from runpin.resolving import Resolver
 from runpin.watching import ChannelWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from runpin.ancestry import Ancestry
-    from runpin.auditing import Use
+    from runpin.asking import Asking
     from runpin.backends import Backend, Ledger, Store
-    from runpin.checking import Check, Rules
     from runpin.database.engine import Database
     from runpin.followers import Mirrored
-    from runpin.judging import Judgement
     from runpin.mirrors import Mirror, MirrorState
-    from runpin.model import Channel, Pin, RunKey, SnapshotId
-    from runpin.ports import Clock, SnapshotStore, Source
+    from runpin.model import Channel, Pin, RunKey
+    from runpin.ports import Clock, SnapshotStore
     from runpin.proposing import Proposal
     from runpin.reacting import Reactor
-    from runpin.sandbox import Sandbox
     from runpin.settings import Settings
     from runpin.stores.disk import DiskCache
-    from runpin.stores.turns import HostTurns
 
 
-class Runpin:
+class Runpin(Governing):
     """
     The wired core: one per process and settings.
 
@@ -152,30 +148,11 @@ class Runpin:
         return DiskCache(self.settings.cache_folder, clock=self.clock)
 
     @cached_property
-    def store_circuit(self) -> Circuit:
-        """Whether the store answers, as this process has found."""
-        local = self.backend.capabilities.local
-        return Circuit(self.clock, "the store", hurry=self.settings.hurry, local=local)
+    def asking(self) -> Asking:
+        """How this process asks its backends."""
+        from runpin.asking import Asking
 
-    @cached_property
-    def ledger_circuit(self) -> Circuit:
-        """Whether the ledger answers, as this process has found."""
-        from runpin.backends import ledger_of
-
-        holder = ledger_of(self.backend)
-        if holder is self.backend:
-            return self.store_circuit
-        return Circuit(self.clock, "the ledger", hurry=self.settings.hurry, local=holder.capabilities.local)
-
-    @cached_property
-    def turns(self) -> HostTurns | None:
-        """How the processes of this host ask the store one after the other; None where it is a file."""
-        if self.backend.capabilities.local:
-            return None
-        from runpin.stores.turns import HostTurns
-
-        realm = digest_of(self.settings.store_url.get_secret_value().encode())
-        return HostTurns(self.settings.cache_folder, realm, clock=self.clock)
+        return Asking(self.backend, self.settings, self.clock)
 
     @cached_property
     def readable(self) -> SnapshotStore:
@@ -197,15 +174,15 @@ class Runpin:
             self.store,
             self.cache,
             self.clock,
-            circuit=self.store_circuit,
-            turns=self.turns,
+            circuit=self.asking.store,
+            turns=self.asking.turns,
             bake=timedelta(seconds=self.settings.bake),
         )
 
     @cached_property
     def pinner(self) -> Pinner:
         """The pin protocol."""
-        return Pinner(self.ledger, self.ledger, self.resolver, self.cache, self.clock, circuit=self.ledger_circuit)
+        return Pinner(self.ledger, self.ledger, self.resolver, self.cache, self.clock, circuit=self.asking.ledger)
 
     @cached_property
     def reactor(self) -> Reactor:
@@ -213,106 +190,6 @@ class Runpin:
         from runpin.reacting import Reactor
 
         return Reactor(self.backend.reactions, self.resolver, self.ledger, self.clock)
-
-    @cached_property
-    def sandbox(self) -> Sandbox:
-        """The child process that reads what people wrote."""
-        from runpin.sandbox import Sandbox
-
-        return Sandbox(self.clock)
-
-    @cached_property
-    def check(self) -> Check:
-        """Compiles and checks a commit, in the sandbox."""
-        from runpin.checking import check_in
-
-        return check_in(self.sandbox)
-
-    def rules(self, repository: str | None = None, ref: str | None = None) -> Rules:
-        """
-        Return what judges published Snapshots: the rules of a commit, read in the sandbox.
-
-        Args:
-            repository: a path or URL; the setting, or the current folder, by default.
-            ref: whose rules; those of the newest commit of the branch by default.
-
-        Raises:
-            SourceError: the repository cannot be read, which is no permission.
-        """
-        from runpin.checking import Rules, check_snapshots_in, declared_in
-
-        try:
-            source = self.source(repository)
-            commit = source.resolve(self.settings.branch if ref is None else ref)
-        except SourceError as error:
-            what = f"the rules that judge what is published cannot be read: {error.what}"
-            raise type(error)(what, where=error.where, fix=error.fix) from error
-        return Rules(source, commit, check_snapshots_in(self.sandbox), declared_in(self.sandbox))
-
-    def judge_run(
-        self, run: PinnedRun, applications: Collection[str] = (), *, repository: str | None = None
-    ) -> Judgement:
-        """
-        Judge the Snapshots that *run* is pinned to by the rules of today; pins that are missing are decided.
-
-        Args:
-            run: the run.
-            applications: whose Snapshots; those of the settings by default.
-            repository: see `rules`.
-
-        Raises:
-            SettingsError: nobody says which applications, or where the config repository is.
-            SourceError: the rules cannot be read.
-            StoreError, and what `PinnedRun.pin` raises.
-        """
-        from runpin.auditing import use_of
-
-        uses = [use_of(run.pin(name)) for name in applications or self.settings.applications]
-        return self._judge(uses, repository)
-
-    def judge_snapshots(self, snapshots: Iterable[SnapshotId], *, repository: str | None = None) -> Judgement:
-        """
-        Judge published Snapshots, that a run used, by the rules of today.
-
-        Args:
-            snapshots: their names.
-            repository: see `rules`.
-
-        Raises:
-            See `judge_run`.
-        """
-        from runpin.auditing import Use
-
-        tenant, channel = self.settings.tenant, self.settings.channel
-        scopes = ((each, Scope(each.application, each.environment, tenant)) for each in snapshots)
-        return self._judge([Use(scope, each, channel) for each, scope in scopes], repository)
-
-    def judge_commit(
-        self,
-        ref: str,
-        environments: Iterable[str] = (),
-        *,
-        applications: Collection[str] = (),
-        repository: str | None = None,
-    ) -> Judgement:
-        """
-        Judge what a commit says, as `runpin validate` does.
-
-        Args:
-            ref: branch, tag or full sha.
-            environments: the ones to judge; all of the manifest by default.
-            applications: likewise.
-            repository: see `rules`.
-
-        Raises:
-            NotFound: an application or environment is not declared.
-            SettingsError: nobody says where the config repository is.
-            SourceError: the repository cannot be read.
-        """
-        from runpin.judging import judge_commit
-
-        source = self.source(self._named(repository))
-        return judge_commit(self.check, source, source.resolve(ref), environments, applications)
 
     @cached_property
     def lately(self) -> PinnedLately:
@@ -331,30 +208,6 @@ class Runpin:
             tenant=self.settings.tenant,
             interval=self.settings.refresh_interval,
             max_age=self.settings.proposal_max_age,
-        )
-
-    def source(
-        self, repository: str | None = None, branch: str | None = None, *, accept_rewrite: bool = False
-    ) -> Source:
-        """
-        Return the config repository: a Git repository, local or remote.
-
-        Args:
-            repository: a path or URL; the setting, or the current folder, by default.
-            branch: the branch to read; the setting by default.
-            accept_rewrite: read the branch even if it does not come after the commit used last.
-        """
-        from runpin.sources.git import GitSource
-
-        chosen = repository or (
-            self.settings.repository.get_secret_value() if self.settings.repository is not None else "."
-        )
-        return GitSource(
-            chosen,
-            branch=branch or self.settings.branch,
-            mirrors=self.settings.mirrors_folder,
-            accept_rewrite=accept_rewrite,
-            allowed_signers=self.settings.allowed_signers,
         )
 
     def run(
@@ -377,21 +230,6 @@ class Runpin:
             channel=self.settings.channel,
             ancestry=ancestry,
             on_pin=on_pin,
-        )
-
-    def _judge(self, uses: Sequence[Use], repository: str | None) -> Judgement:
-        from runpin.judging import judge_uses
-
-        return judge_uses(self.rules(self._named(repository)), uses, self.resolver)
-
-    def _named(self, repository: str | None) -> str | None:
-        # The folder that an engine's process happens to be in is no config repository.
-        if repository or self.settings.repository is not None:
-            return repository
-        raise SettingsError(
-            "the rules are in the config repository, and nobody says where that is",
-            where="repository",
-            fix="set RUNPIN_REPOSITORY to its URL, or name it where the question is asked",
         )
 
     def close(self) -> None:

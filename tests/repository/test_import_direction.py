@@ -80,7 +80,7 @@ ADAPTERS = frozenset(
 )
 EDGE = frozenset(
     {"__init__", "__main__", "asking", "azure_backend", "settings", "assembly", "backends", "followers"}
-    | {"hosting", "cli"}
+    | {"governing", "hosting", "cli"}
 )
 TESTING = frozenset({"testing"})
 PLACED = FLOOR | STAGES | ADAPTERS | EDGE | TESTING

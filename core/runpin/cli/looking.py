@@ -82,14 +82,14 @@ def show(
 def _snapshot(core: Runpin, name: str, standing: Resolution | None) -> Snapshot:
     named = SnapshotId.parse(name) if standing is None else standing.channel.snapshot
     try:
-        return core.store_circuit.ask(core.store.find, named)
+        return core.asking.store.ask(core.store.find, named)
     except StoreUnavailable:
         return core.resolver.snapshot(core.resolver.find(named), named.sequence)
 
 
 def _publication(core: Runpin, found: Snapshot) -> Publication | None:
     try:
-        return core.store_circuit.ask(publication_of, core, found)
+        return core.asking.store.ask(publication_of, core, found)
     except StoreUnavailable:
         return None
 
@@ -113,7 +113,7 @@ def documents_of(core: Runpin, snapshot: Snapshot, only: str | None = None) -> d
 def _body(core: Runpin, snapshot: Snapshot, name: str) -> bytes:
     # Who looks wants to see what the store has, and not what this host kept of it.
     try:
-        return core.store_circuit.ask(core.store.get_object, snapshot.documents[name])
+        return core.asking.store.ask(core.store.get_object, snapshot.documents[name])
     except StoreUnavailable:
         return core.resolver.body(snapshot, name)
 

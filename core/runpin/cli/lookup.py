@@ -51,7 +51,7 @@ def standing_of(core: Runpin, application: str) -> Resolution:
 def is_barred(core: Runpin, snapshot: SnapshotId) -> bool:
     """Tell whether *snapshot* is barred from new pins; if the ledger does not answer, whether it was."""
     try:
-        return snapshot in core.ledger_circuit.ask(core.ledger.barred, snapshot.environment)
+        return snapshot in core.asking.ledger.ask(core.ledger.barred, snapshot.environment)
     except StoreUnavailable:
         return core.resolver.known_barred(snapshot)
 
