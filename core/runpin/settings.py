@@ -40,7 +40,9 @@ def _words(value: object) -> object:
 
 def _urls(value: object) -> object:
     """Split at blanks, and at a comma that a scheme follows: commas stand between the hosts of one URL as well."""
-    return [part for part in _BETWEEN_URLS.split(value) if part] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return [part.strip(",") for part in _BETWEEN_URLS.split(value) if part.strip(",")]
 
 
 def _home() -> Path:

@@ -65,6 +65,31 @@ def test_applications_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "etcd://a:2379,b:2379/runpin sqlite:////mnt/copy.db",
+        "etcd://a:2379,b:2379/runpin,sqlite:////mnt/copy.db",
+        " etcd://a:2379,b:2379/runpin ,\n sqlite:////mnt/copy.db,",
+    ],
+)
+def test_mirrors_are_separated_by_blanks(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A comma separates only where a scheme follows: it stands between the hosts of one URL, too."""
+    monkeypatch.setenv("RUNPIN_MIRRORS", text)
+    urls = [each.get_secret_value() for each in load_settings().mirrors]
+
+    assert ["etcd://a:2379,b:2379/runpin", "sqlite:////mnt/copy.db"] == urls
+
+
+def test_mirrors_are_a_list_in_the_file(clean: Path) -> None:
+    """There an address may hold blanks; none is shown."""
+    (clean / "settings.toml").write_text('mirrors = ["sqlite:////mnt/a copy.db", "etcd://u:hunter2@a:2379/runpin"]\n')
+    settings = load_settings()
+
+    assert settings.mirrors[0].get_secret_value() == "sqlite:////mnt/a copy.db"
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("ENVIRONMENT", "Prod"),

@@ -19,7 +19,7 @@ from page_following import HOW_TO, Reader, Step, pattern, steps
 
 __all__ = ["airflow_home"]
 
-FOLLOWED = {"aws-appconfig.md", "azure-app-configuration.md", "etcd.md", "postgresql.md"}
+FOLLOWED = {"aws-appconfig.md", "azure-app-configuration.md", "etcd.md", "postgresql.md", "several-stores.md"}
 """The pages that this module follows."""
 
 ELSEWHERE = {
@@ -30,8 +30,8 @@ ELSEWHERE = {
 }
 """The pages that another test reads, and which one."""
 
-PARTLY = {"airflow.md"}
-"""The pages whose examples are executed as files of `example_dags`, and not as they stand there."""
+PARTLY = {"airflow.md", "outages.md"}
+"""The pages whose lines of code are no program, and are not executed as they stand there."""
 
 SERVES = ("runpin publish -e prod", "runpin channel show payments -e prod --json")
 """What the store that a page sets up has to be good for."""
@@ -101,17 +101,36 @@ def test_azure_app_configuration(line: CommandLine, postgres_url: str) -> None:
     with serving_azure() as server:
         instead = {
             "NAME.azconfig.io/runpin'": f"{server.host}/runpin?auth=connection-string'",
+            "NAME.azconfig.io/runpin?": f"{server.host}/runpin?auth=connection-string&",
             "postgresql://user:password@host:5432/database": postgres_url,
         }
         variables = {"RUNPIN_STORE_CONNECTION_STRING": server.connection_string}
         serves(Reader(line, instead, variables).follow("azure-app-configuration.md", *SERVES))
 
 
+@pytest.mark.etcd
+def test_several_stores(line: CommandLine, postgres_url: str, etcd_url: str, tmp_path: Path) -> None:
+    """A database decides; an etcd and a file follow it, and serve the same as stores of their own."""
+    copy = f"{tmp_path}/copy.db"
+    instead = {
+        "postgresql://user:password@db.example.com/runpin": postgres_url,
+        "etcd://etcd-1:2379,etcd-2:2379/runpin": etcd_url,
+        "/srv/copy/runpin.db": copy,
+    }
+    shown = "runpin channel show payments -e prod --json"
+    places = ("", f"RUNPIN_MIRRORS= RUNPIN_STORE={etcd_url} ", f"RUNPIN_MIRRORS= RUNPIN_STORE=sqlite:///{copy} ")
+    told = Reader(line, instead).follow("several-stores.md", *(f"{place}{shown}" for place in places))
+
+    assert len({json.dumps(json.loads(each)) for each in told}) == 1
+
+
 def test_aws_appconfig(line: CommandLine) -> None:
     """At the double, with boto3 in the place of the program `aws`; the account is made, and serves the channel."""
     with serving_appconfig() as server:
         variables = {**VARIABLES, "AWS_ENDPOINT_URL": server.endpoint, "AWS_DEFAULT_REGION": "eu-west-1"}
-        reader = Reader(line, {"aws-appconfig://eu-west-1": server.url}, variables, ("pip", "aws"))
+        policies = {"json": "tests/core/test_appconfig_policies.py"}
+        instead = {"aws-appconfig://eu-west-1": server.url}
+        reader = Reader(line, instead, variables, ("pip", "aws"), elsewhere=policies)
         (live,) = reader.follow("aws-appconfig.md", "runpin mirror show payments --environment prod --live --json")
 
     assert [each["standing"] for each in json.loads(live)["mirrors"]] == ["in step"]
