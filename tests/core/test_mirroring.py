@@ -347,6 +347,17 @@ def test_who_did_not_answer_is_asked_last_for_a_while(store: Watched) -> None:
     assert (1, 2) == (asked, away.asked)
 
 
+def test_when_all_are_away_each_is_waited_for_once() -> None:
+    """The next objects wait for the store alone, and its error is told."""
+    stores = [Away(StoreUnavailable(f"away {number}")) for number in range(3)]
+    several = SeveralStores(stores[0], lambda: stores[1:], FixedClock())
+    for _ in range(4):
+        with pytest.raises(StoreUnavailable, match="away 0"):
+            several.get_object(digest_of(b"{}"))
+
+    assert [each.asked for each in stores] == [4, 1, 1]
+
+
 def test_copies_that_cannot_be_opened_hide_nothing(store: Watched) -> None:
     """The error is that of the store that decides; who writes, writes there alone."""
     several = SeveralStores(Away(StoreUnavailable("away")), raising(StoreError("a library is missing")), FixedClock())  # type: ignore[arg-type] # it never returns

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LEFT_ALONE = 10.0
-"""Seconds for which a store that did not answer is asked last, so that not every object waits for it."""
+"""Seconds for which the store is asked last, and a copy not at all, when it did not answer: not every object waits."""
 
 
 class SeveralStores:
@@ -36,7 +36,7 @@ class SeveralStores:
         self._store = store
         self._copies = copies
         self._clock = clock
-        self._alone_until = float("-inf")
+        self._resting: dict[int, float] = {}
 
     def put_objects(self, objects: Mapping[Digest, bytes]) -> None:
         """Store each body under its digest, in the store that decides."""
@@ -67,18 +67,18 @@ class SeveralStores:
         return self._first(lambda store: store.find(snapshot), StoreCorrupt)
 
     def _first(self, read: Callable[[SnapshotStore], T], *otherwise: type[RunpinError]) -> T:
-        if self._clock.monotonic() < self._alone_until:
-            found = self._copied(read)
-            if found is not None:
-                return found
+        last = self._rests(self._store)
+        found = self._copied(read) if last else None
+        if found is not None:
+            return found
         try:
             return read(self._store)
         except StoreUnavailable as error:
-            self._alone_until = self._clock.monotonic() + _LEFT_ALONE
+            self._rest(self._store)
             failed: RunpinError = error
         except otherwise as error:
             failed = error
-        found = self._copied(read)
+        found = None if last else self._copied(read)
         if found is None:
             raise failed
         return found
@@ -91,7 +91,16 @@ class SeveralStores:
             return None
         for copy in copies:
             try:
-                return read(copy)
+                if not self._rests(copy):
+                    return read(copy)
+            except StoreUnavailable:
+                self._rest(copy)
             except RunpinError:
                 continue
         return None
+
+    def _rest(self, store: SnapshotStore) -> None:
+        self._resting[id(store)] = self._clock.monotonic() + _LEFT_ALONE
+
+    def _rests(self, store: SnapshotStore) -> bool:
+        return self._clock.monotonic() < self._resting.get(id(store), float("-inf"))
