@@ -149,7 +149,9 @@ class Postgresql:
         """Say what the driver's *error* means."""
         where = self._address.where
         state = getattr(error, "sqlstate", None) or ""
-        if not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        gone = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        # Of bytes that are no answer of PostgreSQL the driver says so by the bare class.
+        if not state and (gone or type(error) is psycopg.DatabaseError):
             lost = not isinstance(error, NotConnected)
             return unavailable("the database does not answer", where, _REACH, again=True, lost=lost)
         if state.startswith(_AGAIN):

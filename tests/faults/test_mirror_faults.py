@@ -1,0 +1,81 @@
+"""The faults of the proxy on the way to AWS AppConfig, here a double: what the mirror says, and what is left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from time import monotonic
+
+import pytest
+
+from appconfig_double_server import serving
+from appconfig_stage import Stage, furnish, let_in
+from fault_proxy import FaultProxy, in_front_of
+from fault_rows import ROWS, Row
+from runpin.aws_appconfig.endpoint import Endpoint
+from runpin.aws_appconfig.live import LiveReader
+from runpin.aws_appconfig.mirror import Mirror
+from runpin.errors import RunpinError, StoreCorrupt, StoreUnavailable
+from runpin.testing.store_contract import SCOPE
+
+_log = logging.getLogger(__name__)
+SLACK = 3.0
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """Return a stage whose channel stands at its second Snapshot, and whose mirror shows the first."""
+    let_in(monkeypatch)
+    with serving() as server:
+        stage = Stage(server)
+        furnish(stage)
+        stage.published(1)
+        stage.mirror.bring(SCOPE, "stable")
+        stage.published(2)
+        yield stage
+
+
+@pytest.fixture
+def proxy(stage: Stage) -> Iterator[FaultProxy]:
+    """Return a proxy in front of the double."""
+    with in_front_of(int(stage.server.endpoint.rpartition(":")[2])) as proxy:
+        yield proxy
+
+
+def behind(stage: Stage, proxy: FaultProxy, patience: float) -> tuple[Mirror, LiveReader]:
+    """Return a mirror and a reader that reach the double through the proxy, and have done so."""
+    url = stage.server.url.replace(stage.server.endpoint, f"http://127.0.0.1:{proxy.port}")
+    asked, read = (Endpoint.open(url, clock=stage.clock, patience=patience) for _ in range(2))
+    mirror, reader = Mirror(asked, stage.store, stage.reactions), LiveReader(read, SCOPE, "stable")
+    assert reader.read().snapshot.id.sequence == 1
+    return mirror, reader
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault.name.lower())
+def test_a_mirror_is_brought_once(stage: Stage, proxy: FaultProxy, row: Row) -> None:
+    """A typed error in time while the fault lasts, and one deployment when it is over, whatever got through before."""
+    row = replace(row, patience=max(row.patience, 1.0))
+    proxy.latency = 0.2
+    mirror, reader = behind(stage, proxy, row.patience)
+    stage.pass_time(minutes=2)
+    with proxy.faulty(row.fault):
+        begun = monotonic()
+        brought: object
+        try:
+            brought = mirror.bring(SCOPE, "stable")
+        except (StoreUnavailable, StoreCorrupt) as error:
+            brought = error
+        took = monotonic() - begun
+        try:
+            read: object = reader.read().snapshot.id.sequence
+        except (StoreUnavailable, StoreCorrupt) as error:
+            read = error
+    _log.info("aws, %s: bring %s after %.1f s, read %s", row.fault.name.lower(), brought, took, read)
+    mirror.bring(SCOPE, "stable")
+
+    assert took < 4 * row.patience + SLACK
+    assert row.answers or isinstance(brought, RunpinError)
+    assert isinstance(read, RunpinError) or read in {1, 2}
+    assert len(stage.labels()) == len(set(stage.labels())) == 2
+    assert len(stage.deployed()) == 2
