@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 import requests
@@ -16,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azure_double_server import Server, serving
+from command_line import ROOT
+from runpin.assembly import default
 from runpin.azure_appconfig.endpoint import Endpoint
 from runpin.azure_appconfig.events import MOST_BYTES, Accepted, EventReceiver
 from runpin.azure_backend import AzureBackend
@@ -239,19 +243,18 @@ def backend(server: Server, tmp_path: Path) -> Iterator[AzureBackend]:
 
 
 def test_a_delivery_wakes_the_watcher_that_it_concerns(server: Server, backend: AzureBackend) -> None:
-    """Through a web server, as the page shows; the watcher looks, and tells what it has seen itself."""
+    """The watcher looks, and tells what it has seen itself."""
     ours, tenants = backend.watcher("prod", None), backend.watcher("prod", "acme")
     said: list[Change | None] = [ours.wait(LONG), tenants.wait(LONG)]
     waiting = Thread(target=lambda: said.append(ours.wait(LONG)))
     waiting.start()
     move(backend.store, publish(backend.store, 1), 0)
-    with web_server(backend.events) as address:
-        status = requests.post(address, json=[cloud_event(host=server.host)], timeout=10).status_code
-        waiting.join(LONG)
-        quiet = tenants.wait(0.2)
+    reply = backend.events.answer("POST", {}, json.dumps([cloud_event(host=server.host)]).encode())
+    waiting.join(LONG)
+    quiet = tenants.wait(0.2)
 
     assert [Change("prod", None, certain=False), Change("prod", "acme", certain=False), Change("prod", None)] == said
-    assert (200, None) == (status, quiet)
+    assert (200, None) == (reply.status, quiet)
     assert 1 == backend.store.channel(SCOPE, "stable").revision
 
 
@@ -268,33 +271,50 @@ def test_deliveries_without_end_do_not_become_requests(server: Server, backend: 
     assert 1 <= len(server.double.requests) <= 5
 
 
-class web_server:  # noqa: N801 - used as a context manager
-    """The smallest web server there is, as the page shows it."""
+def test_the_application_on_the_page_takes_deliveries(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Under a WSGI server: the handshake, a delivery that wakes the watcher, and what is too large."""
+    settings = {"STORE": f"{server.url}&poll=3600", "STORE_CONNECTION_STRING": server.connection_string}
+    for name, text in {**settings, "LEDGER": f"sqlite:///{tmp_path}/ledger.db", "HOME": str(tmp_path)}.items():
+        monkeypatch.setenv(f"RUNPIN_{name}", text)
+    default.cache_clear()
+    page = (ROOT / "docs" / "how-to" / "azure-app-configuration.md").read_text(encoding="utf-8")
+    (block,) = (each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "receiver" in each)
+    names: dict[str, Any] = {}
+    exec(block, names)  # noqa: S102 - the page's own example
+    backend = default().backend
+    watcher = backend.watcher("prod", None)
+    assert watcher is not None
+    watcher.wait(LONG)
+    move(backend.store, publish(backend.store, 1), 0)
+    with wsgi_server(names["application"]) as address:
+        asked = requests.options(address, headers={"WebHook-Request-Origin": "eventgrid.azure.net"}, timeout=10)
+        delivered = requests.post(address, json=[cloud_event(host=server.host)], timeout=10)
+        large = requests.post(address, data=b" " * (MOST_BYTES + 1), timeout=10)
+    change = watcher.wait(LONG)
+    default().close()
+    default.cache_clear()
 
-    def __init__(self, receiver: EventReceiver) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MOST_BYTES + 1))
-                reply = receiver.answer(self.command, dict(self.headers), body)
-                self.send_response(reply.status)
-                for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(reply.body)
+    assert ("eventgrid.azure.net", 200, 413) == (
+        asked.headers["WebHook-Allowed-Origin"],
+        delivered.status_code,
+        large.status_code,
+    )
+    assert Change("prod", None) == change
 
-            do_OPTIONS = do_POST  # noqa: N815 - the standard library's name
 
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
-    def __enter__(self) -> str:
-        self._thread.start()
-        return f"http://127.0.0.1:{self._server.server_address[1]}/"
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+@contextmanager
+def wsgi_server(application: Any) -> Iterator[str]:
+    """Serve a WSGI application on the loopback interface."""
+    with make_server("127.0.0.1", 0, application, handler_class=_Quiet) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+        thread.join()
