@@ -31,16 +31,25 @@ BEGIN
 END
 $$;
 
-ALTER TABLE public.runpin_object OWNER TO runpin_owner;
-ALTER TABLE public.runpin_snapshot OWNER TO runpin_owner;
-ALTER TABLE public.runpin_publication OWNER TO runpin_owner;
-ALTER TABLE public.runpin_channel OWNER TO runpin_owner;
-ALTER TABLE public.runpin_channel_move OWNER TO runpin_owner;
-ALTER TABLE public.runpin_pin OWNER TO runpin_owner;
-ALTER TABLE public.runpin_quarantine OWNER TO runpin_owner;
-ALTER TABLE public.runpin_quarantine_event OWNER TO runpin_owner;
-ALTER TABLE public.runpin_reaction OWNER TO runpin_owner;
-ALTER TABLE public.runpin_schema_version OWNER TO runpin_owner;
+-- Handing a table over locks it, which is not done to one that is handed over already: runs go on pinning.
+SET LOCAL lock_timeout = '5s';
+
+DO $$
+DECLARE
+    handed text;
+BEGIN
+    FOREACH handed IN ARRAY ARRAY[
+        'public.runpin_object', 'public.runpin_snapshot', 'public.runpin_publication', 'public.runpin_channel',
+        'public.runpin_channel_move', 'public.runpin_pin', 'public.runpin_quarantine',
+        'public.runpin_quarantine_event', 'public.runpin_reaction', 'public.runpin_schema_version'
+    ] LOOP
+        IF (SELECT relowner <> 'runpin_owner'::regrole FROM pg_class WHERE oid = handed::regclass) THEN
+            EXECUTE format('ALTER TABLE %s OWNER TO runpin_owner', handed);
+        END IF;
+    END LOOP;
+END
+$$;
+
 ALTER ROUTINE public.runpin_put OWNER TO runpin_owner;
 
 REVOKE ALL ON
