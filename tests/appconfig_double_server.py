@@ -82,6 +82,7 @@ class Server:
         faults: asked for every operation by its name; what it returns happens instead of an answer.
         asked: the name of every operation that was asked for.
         allowed: the operations that the policy of whoever asks lists; None if it lists all.
+        allows: tells whether that policy allows an operation with these members.
     """
 
     def __init__(self, double: Double) -> None:
@@ -89,6 +90,7 @@ class Server:
         self.faults: Callable[[str], Fault | None] = lambda _: None
         self.asked: list[str] = []
         self.allowed: frozenset[str] | None = None
+        self.allows: Callable[[str, Mapping[str, Any]], bool] = lambda _, __: True
         self.released = Event()
         handler = type("Handler", (Handler,), {"server_of_double": self})
         self._http = Http(("127.0.0.1", 0), handler)
@@ -184,7 +186,9 @@ class Handler(BaseHTTPRequestHandler):
     def _result(self, operation: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
         if not self.is_authentic:
             raise Refused(403, "UnrecognizedClientException")
-        if self.server_of_double.allowed is not None and operation.name not in self.server_of_double.allowed:
+        server = self.server_of_double
+        named = server.allowed is None or operation.name in server.allowed
+        if not named or not server.allows(operation.name, asked):
             raise Refused(403, "AccessDeniedException")
         from botocore import xform_name  # type: ignore[import-untyped] # it ships no types
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from appconfig_double_server import Server, serving
+from appconfig_policies import Policy
 from appconfig_stage import GRADUAL, Stage, furnish, let_in
 from command_line import ROOT
 from runpin.aws_appconfig.inspecting import minutes_of
@@ -27,12 +28,18 @@ def policies() -> list[dict[str, Any]]:
     return [json.loads(block) for block in blocks if '"Statement"' in block]
 
 
-def actions_of(policy: dict[str, Any]) -> list[str]:
-    """Return the operations that a policy allows."""
-    return [action.removeprefix("appconfig:") for each in policy["Statement"] for action in each["Action"]]
+MIRRORER, READER = (Policy(policy["Statement"]) for policy in policies())
 
 
-MIRRORER, READER = (actions_of(policy) for policy in policies())
+def enforce(stage: Stage, policy: Policy, **others: str) -> None:
+    """Let in whoever has *policy*, its words replaced by the ids of the account, or by *others*."""
+    words = {"APPLICATION": "payments", "ENVIRONMENT": "prod", "STRATEGY": "runpin"}
+    ids = {word: others.get(word.lower(), stage.ids[name]) for word, name in words.items()}
+    text = json.dumps(policy.statements)
+    for word, found in ids.items():
+        text = text.replace(f"/{word}", f"/{found}")
+    filled = Policy(json.loads(text))
+    stage.server.allows = lambda operation, asked: filled.allows(operation, asked, stage.ids)
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +55,11 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def mirrored(server: Server, allowed: list[str]) -> Stage:
-    """Mirror as whoever may do what is *allowed*: a first move, one that overtakes it, one back; and ask the doctor."""
+def mirrored(server: Server, policy: Policy, **others: str) -> Stage:
+    """Mirror as whoever has *policy*: a first move, one that overtakes it, one back; and ask the doctor."""
     stage = Stage(server)
     furnish(stage, strategy=GRADUAL)
-    server.allowed = frozenset(allowed)
+    enforce(stage, policy, **others)
     stage.published(1)
     first = stage.store.channel(SCOPE, "stable").snapshot
     stage.mirror.bring(SCOPE, "stable")
@@ -70,30 +77,45 @@ def mirrored(server: Server, allowed: list[str]) -> Stage:
 def test_the_policies_suffice(server: Server) -> None:
     """For mirroring, and for reading what was mirrored."""
     stage = mirrored(server, MIRRORER)
-    server.allowed = frozenset(READER)
+    enforce(stage, READER)
 
     assert {"limits": b'{"limit":1}'} == LiveReader(stage.endpoint(), SCOPE, "stable").read().bodies
 
 
-@pytest.mark.parametrize("action", MIRRORER)
+@pytest.mark.parametrize("action", MIRRORER.actions)
 def test_whoever_mirrors_needs_every_action(server: Server, action: str) -> None:
     """Without any one of them it is told that the identity is not let in."""
     with pytest.raises(StoreUnavailable, match="does not let this identity in"):
-        mirrored(server, [each for each in MIRRORER if each != action])
+        mirrored(server, MIRRORER.without(action))
 
 
-@pytest.mark.parametrize("action", READER)
+@pytest.mark.parametrize("action", READER.actions)
 def test_a_reader_needs_every_action(server: Server, action: str) -> None:
     """Both of them."""
     stage = mirrored(server, MIRRORER)
-    server.allowed = frozenset(READER) - {action}
+    enforce(stage, READER.without(action))
+    with pytest.raises(StoreUnavailable, match="does not let this identity in"):
+        LiveReader(stage.endpoint(), SCOPE, "stable").read()
+
+
+@pytest.mark.parametrize("resource", ["application", "strategy"])
+def test_whoever_mirrors_reaches_nothing_else(server: Server, resource: str) -> None:
+    """Neither another application nor another strategy of the account."""
+    with pytest.raises(StoreUnavailable, match="does not let this identity in"):
+        mirrored(server, MIRRORER, **{resource: "id99999"})
+
+
+def test_a_reader_reads_one_environment(server: Server) -> None:
+    """That of the policy."""
+    stage = mirrored(server, MIRRORER)
+    enforce(stage, READER, environment="id99999")
     with pytest.raises(StoreUnavailable, match="does not let this identity in"):
         LiveReader(stage.endpoint(), SCOPE, "stable").read()
 
 
 def test_neither_may_do_what_the_other_does() -> None:
     """A reader deploys nothing, and whoever mirrors reads nothing as readers do."""
-    assert not set(MIRRORER) & set(READER)
+    assert not set(MIRRORER.actions) & set(READER.actions)
 
 
 def test_every_statement_names_its_resources() -> None:
