@@ -1,8 +1,7 @@
 """
 What a policy of AWS allows at the double of AWS AppConfig: actions, and the resources that each of them is about.
 
-Which resources an action is about is what AWS's service authorization reference lists. Deployments and versions are
-looked at through the environment and the profile that they belong to.
+Which resources an action is about is our reading of AWS's service authorization reference, and so a guess.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _RESOURCES: Mapping[str, tuple[str, ...]] = {
     "StartDeployment": (_APPLICATION, _ENVIRONMENT, _PROFILE, _STRATEGY),
     "StopDeployment": (_APPLICATION, _ENVIRONMENT, f"{_ENVIRONMENT}/deployment/{{DeploymentNumber}}"),
     "StartConfigurationSession": (_CONFIGURATION,),
-    # The token is of a session that was allowed.
+    # IAM asks for the configuration here as well; the double has only a token, of a session that was allowed.
     "GetLatestConfiguration": (),
 }
 
