@@ -14,6 +14,7 @@ by a run whose pin this host has seen on record.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from runpin.errors import (
     EpochConflict,
     PinConflict,
     SnapshotQuarantined,
+    StoreError,
     StoreUnavailable,
     UnknownSnapshot,
 )
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from runpin.ports import Cache, Clock, PinLedger, Quarantine
     from runpin.proposing import Proposal
     from runpin.resolving import Resolver
+
+_log = logging.getLogger("runpin.pinning")
 
 # A channel that moves between our reading it and our pinning is normal; one that does so this often is not.
 _ATTEMPTS = 5
@@ -111,6 +115,11 @@ class Pinner:
             _agree(pin, unconfirmed)
         except StoreUnavailable as unavailable:
             return known or self._fail_static(question, unavailable)
+        except StoreError as lying:
+            if known is None or not known.confirmed:
+                raise
+            _log.warning("%s goes on with the pin that this host has seen on record, for: %s", run, lying.what)
+            return known
         if pin != known:
             self._notes.remember(pin)
         return pin

@@ -85,8 +85,9 @@ class ChannelNotes:
         earlier = self.last_seen(channel.scope, channel.name)
         now = self._clock.now()
         since = earlier.since if earlier is not None and earlier.channel == channel else now
-        seen = self._seen[key] = Sighting(channel, min(since, now), now)
+        # The moment first: another thread may look between the two.
         self._written[key] = tick
+        seen = self._seen[key] = Sighting(channel, min(since, now), now)
         self._cache.remember("channel", _channel_key(*key), _channel_note(seen))
         return seen
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from runpin.canonical import freeze, read_manifest, thaw
 from runpin.circuit import Circuit
-from runpin.errors import StoreUnavailable, UnknownDocument
+from runpin.errors import StoreError, StoreUnavailable, UnknownDocument
 from runpin.model import STABLE, Channel, Scope, Snapshot, SnapshotId, as_digest
 from runpin.remembering import ChannelNotes, Sighting, channel_as_bytes, channel_from_bytes
 
@@ -98,13 +98,16 @@ class Resolver:
         Raises:
             UnknownChannel: nothing was published to it.
             StoreUnavailable: the store does not answer and this host never saw the channel.
+            StoreCorrupt, StoreOutdated: it cannot be read, and this host never saw the channel, or was to be patient.
         """
         known = not patient and (self._notes.newest(scope, name) or self._notes.last_seen(scope, name))
         ask = self._circuit.hurry if known else self._circuit.insist
         try:
             return self._found(ask(self._asked, scope, name))
-        except StoreUnavailable as unavailable:
-            return self._stale(scope, name, unavailable)
+        except StoreError as away:
+            if not (known or isinstance(away, StoreUnavailable)):
+                raise
+            return self._stale(scope, name, away)
 
     def present(self, scope: Scope, name: str = STABLE, *, patient: bool = True) -> Channel:
         """
@@ -224,14 +227,14 @@ class Resolver:
         self.note_channels([found])
         return Resolution(found)
 
-    def _stale(self, scope: Scope, name: str, unavailable: StoreUnavailable) -> Resolution:
+    def _stale(self, scope: Scope, name: str, away: StoreError) -> Resolution:
         tick = self._clock.monotonic()
         held = self._recalled.get((scope, name))
         if held is None or tick - held[0] > _RECALLED_FOR:
             held = self._recalled[scope, name] = (tick, *self._best_known(scope, name))
         _, seen, instead = held
         age = max(self._clock.now() - seen.at, timedelta(0))
-        return Resolution(seen.channel, stale=True, age=age, reason=f"{unavailable.what}{instead}")
+        return Resolution(seen.channel, stale=True, age=age, reason=f"{away.what}{instead}")
 
     def _best_known(self, scope: Scope, name: str) -> tuple[Sighting, str]:
         """Return the state to go on from, and why it is not the newest one, if so."""

@@ -124,10 +124,16 @@ class Misled(Pinner):
     """The frame of some seeded bugs: the run's ancestry is taken for another one."""
 
     def pin(
-        self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE, ancestry: Ancestry = ALONE
+        self,
+        run: RunKey,
+        scope: Scope,
+        proposal: Proposal,
+        channel: str = STABLE,
+        ancestry: Ancestry = ALONE,
+        behavior: Behavior = Behavior.PINNED,
     ) -> Pin:
         """Return the pin."""
-        return super().pin(run, scope, proposal, channel, self.taken_for(ancestry))
+        return super().pin(run, scope, proposal, channel, self.taken_for(ancestry), behavior)
 
     def taken_for(self, ancestry: Ancestry) -> Ancestry:
         """Return the wrong one."""

@@ -20,7 +20,7 @@ from pinning_model import QUICK, THOROUGH, Runs
 from runpin import pinning
 from runpin.ancestry import ALONE, Ancestry
 from runpin.errors import ConfigUnavailable
-from runpin.model import STABLE, Pin, RunKey, Scope
+from runpin.model import STABLE, Behavior, Pin, RunKey, Scope
 from runpin.pinning import Pinner
 from runpin.proposing import Proposal
 from runpin.resolving import Resolver
@@ -35,10 +35,16 @@ class Forgetful(Pinner):
     """A seeded bug: every process follows the channel, and nothing is recorded."""
 
     def pin(
-        self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE, ancestry: Ancestry = ALONE
+        self,
+        run: RunKey,
+        scope: Scope,
+        proposal: Proposal,
+        channel: str = STABLE,
+        ancestry: Ancestry = ALONE,
+        behavior: Behavior = Behavior.PINNED,
     ) -> Pin:
         """Return where the channel stands."""
-        del proposal, ancestry
+        del proposal, ancestry, behavior
         return _standing(self._resolver, run, scope, channel)
 
 
@@ -46,11 +52,17 @@ class Guessing(Pinner):
     """A seeded bug: without a ledger the channel's last known state is taken, and nothing is remembered."""
 
     def pin(
-        self, run: RunKey, scope: Scope, proposal: Proposal, channel: str = STABLE, ancestry: Ancestry = ALONE
+        self,
+        run: RunKey,
+        scope: Scope,
+        proposal: Proposal,
+        channel: str = STABLE,
+        ancestry: Ancestry = ALONE,
+        behavior: Behavior = Behavior.PINNED,
     ) -> Pin:
         """Return the pin, or a guess."""
         try:
-            return super().pin(run, scope, proposal, channel, ancestry)
+            return super().pin(run, scope, proposal, channel, ancestry, behavior)
         except ConfigUnavailable:
             return _standing(self._resolver, run, scope, channel)
 

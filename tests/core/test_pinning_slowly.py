@@ -12,7 +12,7 @@ import pytest
 
 from runpin.circuit import Circuit
 from runpin.clock import SystemClock
-from runpin.errors import ConfigUnavailable, PinConflict
+from runpin.errors import ConfigUnavailable, PinConflict, StoreCorrupt
 from runpin.model import Asked, Behavior, Pin, RunKey, Scope
 from runpin.pinning import Pinner
 from runpin.resolving import Resolver
@@ -158,6 +158,43 @@ def test_a_slow_ledger_that_says_otherwise_is_heard(world: SlowWorld) -> None:
     pin(world.host("b"))
     with taking(2 * HURRY, world.slow_ledger), pytest.raises(PinConflict):
         world.host("a").run("r1", label).pin("payments")
+
+
+def test_a_ledger_that_lies_stops_no_run_whose_pin_is_known(world: SlowWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """What is on record cannot change, so nonsense from the ledger is no reason to stop; the log says so."""
+    first = pin(world.host())
+
+    class Lying(Slow):
+        def check(self) -> None:
+            raise StoreCorrupt("the record is damaged")
+
+    world.ledger._switch = Lying()  # noqa: SLF001 - it lies from here on
+    again = pin(world.host())
+
+    assert first == again
+    assert "for: the record is damaged" in caplog.text
+    with pytest.raises(StoreCorrupt):
+        pin(world.host(), name="r2")
+    with pytest.raises(StoreCorrupt):
+        pin(world.host("b"))
+
+
+def test_a_store_that_lies_is_answered_for_by_the_host(world: SlowWorld) -> None:
+    """Where a channel stood is told as STALE; whoever decides by it hears of the damage."""
+    seen = world.host().resolver.channel(SCOPE).channel
+
+    class Lying(Slow):
+        def check(self) -> None:
+            raise StoreCorrupt("the record is damaged")
+
+    world.store._switch = Lying()  # noqa: SLF001 - it lies from here on
+    found = world.host().resolver.channel(SCOPE)
+
+    assert (seen, True, "the record is damaged") == (found.channel, found.stale, found.reason)
+    with pytest.raises(StoreCorrupt):
+        world.host().resolver.present(SCOPE)
+    with pytest.raises(StoreCorrupt):
+        world.host("b").resolver.channel(SCOPE)
 
 
 def test_a_new_run_waits_for_both(world: SlowWorld) -> None:
