@@ -29,6 +29,8 @@ _FILES = {
     "sql": 'psql --quiet --set ON_ERROR_STOP=1 "$RUNPIN_STORE" --file {file}',
 }
 """How a block that is a file is followed, by its language."""
+_NAMED = re.compile(r"# ([\w/.-]+\.(?:yaml|json|toml))\n")
+"""The first line of a block that is a file of the config repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Reader:
         variables: what is set before the page begins.
         programs: those that stand in for programs that are not here.
         folders: where other programs are.
+        elsewhere: the test that reads the blocks of a language, where they are nothing to follow here.
     """
 
     line: CommandLine
@@ -63,6 +66,7 @@ class Reader:
     variables: Mapping[str, str] = field(default_factory=dict)
     programs: Sequence[str] = ("pip",)
     folders: Sequence[Path] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def follow(self, page: str, *afterwards: str) -> list[str]:
         """
@@ -72,6 +76,8 @@ class Reader:
         """
         folder = self.line.folder / "page"
         folder.mkdir()
+        for test in self.elsewhere.values():
+            assert page in (ROOT / test).read_text(encoding="utf-8"), f"{test} does not read {page}"
         told = [*self._steps(self._text(page), folder), *map(Step, afterwards)]
         for number, step in enumerate(told):
             (folder / f"{number}.sh").write_text(f"{step.command}\n")
@@ -106,10 +112,13 @@ class Reader:
     def _steps(self, text: str, folder: Path) -> list[Step]:
         found: list[Step] = []
         for number, (language, block) in enumerate(_FENCE.findall(text)):
-            assert language in {"console", *_FILES}, f"nobody follows a block of {language or 'nothing'}:\n{block}"
+            named = _NAMED.match(block)
             if language == "console":
                 found += steps(block)
-            else:
+            elif named:
+                found.append(Step(f"cat > {named[1]} <<'END OF BLOCK'\n{block}END OF BLOCK"))
+            elif language not in self.elsewhere:
+                assert language in _FILES, f"nobody follows a block of {language or 'nothing'}:\n{block}"
                 file = folder / f"block-{number}.{language}"
                 file.write_text(block)
                 found.append(Step(_FILES[language].format(file=file)))
