@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
+from threading import Event as Flag
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from azure_double_server import Server, serving
+from azure_readers import REFERENCE, by_reference, enabled, endpoint_of, flagged, flags_under, published, released
 from azure_workers import (
     Event,
+    Place,
     in_processes,
     move_often,
     place_of,
@@ -21,6 +26,7 @@ from azure_workers import (
 )
 from runpin.azure_appconfig.calls import Call
 from runpin.errors import RunpinError, SnapshotQuarantined, StoreUnavailable
+from runpin.mirrors import Standing
 from runpin.model import ChannelMove, SnapshotId
 from runpin.stores.azure import AzureStore
 from runpin.stores.azure_changes import sequences
@@ -103,6 +109,71 @@ def test_each_content_gets_one_number(server: Server, store: AzureStore, share: 
     assert list(range(len(lines), 0, -1)) == list(given)
     assert (len(given), len(shas)) == (len(set(given.values())), len(set(shas)))
     assert {snapshot for _, snapshot in listed} == {store.find(snapshot).id for _, snapshot in listed}
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_azures_own_readers_end_where_the_channel_does(server: Server, share: float) -> None:
+    """Whoever races or is late: what they follow is one Snapshot at every moment, and the last one at the end."""
+    with endpoint_of(server) as endpoint:
+        store = AzureStore(endpoint, MemoryLedger())
+        released(store, documents(0), 0)
+        to = tuple(published(store, documents(number)).id for number in range(3))
+        place = Place(f"{server.url}&feature_flags=true&native_snapshots=true", server.connection_string)
+        server.faults = sometimes(share, seed=13)
+        ended, torn = Flag(), []
+        looking = Thread(target=lambda: torn.extend(torn_looks(server, ended)))
+        looking.start()
+        in_processes(3, partial(move_often, place, to, max(TIMES // 2, 3)))
+        server.faults = lambda _: None
+        ended.set()
+        looking.join()
+        assert store.native is not None
+        state = store.native.bring(SCOPE, "stable") if share else store.native.look(SCOPE, "stable")
+        number = next(number for number, each in enumerate(to) if each == store.channel(SCOPE, "stable").snapshot)
+
+    assert [] == torn
+    assert Standing.IN_STEP is state.standing
+    seen: dict[str, Any] = dict(by_reference(server).items())
+    assert {"etl/batch": number, "etl/copy": number} == seen
+    assert {f"flag{number}": True, "same": True} == enabled(flags_under(server))
+    assert {"payments.prod"} == server.double.labels()
+
+
+def documents(number: int) -> dict[str, Any]:
+    """Return documents that name *number* twice, and flags of which one is always the same."""
+    return {"etl": {"batch": number, "copy": number}, "flags": flagged(same=True, **{f"flag{number}": True})}
+
+
+def torn_looks(server: Server, ended: Flag) -> list[dict[str, str]]:
+    """Look again and again until it has ended, and return what was not one Snapshot."""
+    torn = []
+    while not ended.wait(0.02):
+        torn += torn_look(server)
+    return torn
+
+
+def torn_look(server: Server) -> list[dict[str, str]]:
+    """Look at what the reference leads to, as a provider does; return that if it is not one Snapshot."""
+    reference = server.double.stored()[REFERENCE].value
+    items = server.double.snapshots.items(json.loads(reference)["snapshot_name"]) or []
+    seen = {item.key: item.value for item in items}
+    return [] if len(seen) == 4 and seen["etl/batch"] == seen["etl/copy"] else [seen]
+
+
+def test_a_torn_native_snapshot_is_caught(server: Server) -> None:
+    """One that is made while another mover writes under the same label, and one that is not there."""
+    from azure.appconfiguration import AzureAppConfigurationClient, ConfigurationSettingsFilter
+
+    for key, value in {"etl/batch": "1", "etl/copy": "2", "a": "x", "b": "x"}.items():
+        server.double.put(key, value, label="shared")
+    with AzureAppConfigurationClient.from_connection_string(server.connection_string) as client:
+        client.begin_create_snapshot("torn", [ConfigurationSettingsFilter(key="*", label="shared")], polling=False)
+    found = []
+    for name in ("torn", "missing"):
+        server.double.put(REFERENCE, json.dumps({"snapshot_name": name}))
+        found += torn_look(server)
+
+    assert [4, 0] == [len(each) for each in found]
 
 
 def test_an_endpoint_works_on_both_sides_of_a_fork(server: Server, store: AzureStore) -> None:
