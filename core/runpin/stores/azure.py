@@ -18,7 +18,8 @@ from runpin.errors import RunpinError, SnapshotQuarantined, StoreCorrupt, Unknow
 from runpin.keyspace import NOBODY
 from runpin.model import Channel, ChannelMove, Commit, Digest, Publication, Scope, Snapshot, SnapshotId
 from runpin.ports import Quarantine
-from runpin.stores.azure_changes import Listing, Move, Telling, digest_named, moves, publications, sequences, unknown
+from runpin.stores.asked import unknown
+from runpin.stores.azure_changes import Listing, Move, Telling, digest_named, moves, publications, sequences
 from runpin.stores.azure_native import NativeMirror
 
 _log = logging.getLogger("runpin.stores.azure")
@@ -148,8 +149,17 @@ class AzureStore:
             UnknownSnapshot: *to* is not published, or of another scope.
             StoreUnavailable
         """
-        at = self._endpoint.clock.now()
-        move = Move(self._endpoint, self._quarantine, scope, name, to, expected_revision, actor, reason, at)
+        move = Move(
+            endpoint=self._endpoint,
+            quarantine=self._quarantine,
+            scope=scope,
+            name=name,
+            to=to,
+            expected=expected_revision,
+            actor=actor,
+            reason=reason,
+            at=self._endpoint.clock.now(),
+        )
         try:
             moved = move.carry_out()
         except SnapshotQuarantined:

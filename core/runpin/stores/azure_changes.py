@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -19,10 +18,11 @@ from runpin.azure_appconfig.endpoint import Endpoint
 from runpin.azure_appconfig.objects import record_of
 from runpin.azure_appconfig.records import move_record, told, told_move
 from runpin.azure_appconfig.registers import Line, Register
-from runpin.errors import RevisionConflict, SnapshotQuarantined, UnknownSnapshot
+from runpin.errors import SnapshotQuarantined
 from runpin.failpoints import failpoint
 from runpin.model import Channel, ChannelMove, Digest, Scope, Snapshot, SnapshotId, as_digest
 from runpin.ports import Quarantine
+from runpin.stores.asked import AskedMove, unknown
 
 
 def sequences(endpoint: Endpoint, scope: Scope | SnapshotId) -> Register:
@@ -128,8 +128,8 @@ class Telling:
         return True if same or register.append(call, newest, self.record) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move(AskedMove):
     """
     One move of a channel that was asked for, with what its line in the history says.
 
@@ -139,14 +139,6 @@ class Move:
 
     endpoint: Endpoint
     quarantine: Quarantine
-    scope: Scope
-    name: str
-    to: SnapshotId
-    expected: int
-    actor: str
-    reason: str
-    at: datetime
-    operation: str = field(default_factory=lambda: uuid4().hex)
 
     def carry_out(self) -> Channel:
         """
@@ -174,36 +166,23 @@ class Move:
         register, where = moves(self.endpoint, self.scope, self.name), self.endpoint.where
         newest = register.newest(call)
         standing = None if newest is None else told_move(newest, self.scope, self.name, where).channel
-        self._require_expected(standing)
+        self.require_expected(standing, where)
         failpoint("before_channel")
-        moved = Channel(self.scope, self.name, self.expected + 1, self.to, digest, self.at)
+        moved = self.made(digest)
         move = ChannelMove(moved, None, self.actor, self.reason)
         done = register.append(call, newest, move_record(move, standing, self.operation))
         return (moved, standing) if done else None
 
     def _published(self, call: Call) -> Digest:
-        same_place = (self.to.application, self.to.environment) == (self.scope.application, self.scope.environment)
-        line = sequences(self.endpoint, self.to).line(call, self.to.sequence) if same_place else None
+        line = sequences(self.endpoint, self.to).line(call, self.to.sequence) if self.is_in_place else None
         digest, tenant = (None, None) if line is None else named(line, self.endpoint.where)
         if digest is None or digest[:12] != self.to.short or tenant != self.scope.tenant:
             raise unknown(self.to, self.endpoint.where)
         return digest
 
-    def _require_expected(self, standing: Channel | None) -> None:
-        if (standing.revision if standing else 0) != self.expected:
-            raise RevisionConflict(
-                f"channel {self.name!r} of {self.scope} is not at revision {self.expected} any more",
-                where=self.endpoint.where,
-                fix="look at its history, then decide again",
-            )
-
     def _require_not_barred(self) -> None:
         if self.to in self.quarantine.barred(self.to.environment):
-            raise SnapshotQuarantined(
-                f"{self.to} is barred from new pins, so no channel may name it",
-                where=f"channel {self.name!r} of {self.scope}",
-                fix=f"publish other content, or let it in again: `runpin quarantine lift {self.to}`",
-            )
+            raise self.barred()
 
     def _go_back(self, call: Call, moved: Channel, left: Channel | None) -> None:
         """Leave a snapshot that was barred while the channel moved to it, unless it moved on or has nowhere to go."""
@@ -214,13 +193,6 @@ class Move:
         back = Channel(self.scope, self.name, moved.revision + 1, left.snapshot, left.digest, self.at)
         move = ChannelMove(back, None, self.actor, f"went back: {self.to} was barred meanwhile")
         register.append(call, newest, move_record(move, moved, uuid4().hex))
-
-
-def unknown(snapshot: SnapshotId, where: str) -> UnknownSnapshot:
-    """Return the error about a snapshot that is not listed."""
-    return UnknownSnapshot(
-        f"{snapshot} is not published here", where=where, fix="`runpin history` lists the snapshots of an application"
-    )
 
 
 def digest_named(line: Line, where: str) -> Digest:

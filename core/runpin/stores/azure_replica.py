@@ -14,8 +14,9 @@ from runpin.azure_appconfig.registers import Register
 from runpin.canonical import verified
 from runpin.failpoints import failpoint
 from runpin.model import Channel, ChannelMove, Commit, Snapshot
+from runpin.stores.asked import unknown
 from runpin.stores.azure import AzureStore
-from runpin.stores.azure_changes import Telling, claimed, moves, named, publications, sequences, unknown
+from runpin.stores.azure_changes import Telling, claimed, moves, named, publications, sequences
 from runpin.stores.outrunning import outrun, taken
 
 _LINES_SEARCHED = 100

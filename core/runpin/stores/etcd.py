@@ -24,7 +24,8 @@ from runpin.model import (
     as_digest,
     digest_of,
 )
-from runpin.stores.etcd_changes import Listing, Move, unknown
+from runpin.stores.asked import unknown
+from runpin.stores.etcd_changes import Listing, Move
 
 # A request holds at most 1.5 MiB, keys included.
 _MOST_BYTES = 1 << 20
@@ -143,8 +144,17 @@ class EtcdStore:
             UnknownSnapshot: *to* is not published, or of another scope.
             StoreUnavailable
         """
-        at = self._cluster.clock.now()
-        return Move(self._cluster, scope, name, to, expected_revision, actor, reason, at).carry_out()
+        move = Move(
+            cluster=self._cluster,
+            scope=scope,
+            name=name,
+            to=to,
+            expected=expected_revision,
+            actor=actor,
+            reason=reason,
+            at=self._cluster.clock.now(),
+        )
+        return move.carry_out()
 
     def publications(self, scope: Scope, limit: int) -> Sequence[Publication]:
         """Return the latest publications of *scope*, newest first."""

@@ -7,18 +7,16 @@ before it tries again. So it is carried out once, although nobody may know at wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
-from runpin.errors import RevisionConflict, SnapshotQuarantined, UnknownSnapshot
 from runpin.etcd.cluster import Call, Cluster
 from runpin.etcd.keys import downwards
 from runpin.etcd.records import channel_record, move_record, told, told_channel, told_move, written
 from runpin.etcd.transactions import Entry, Operation, absent, first, one, put, unchanged
 from runpin.failpoints import failpoint
-from runpin.model import Channel, ChannelMove, Digest, Scope, Snapshot, SnapshotId, as_digest
+from runpin.model import Channel, ChannelMove, Digest, Snapshot, SnapshotId, as_digest
+from runpin.stores.asked import AskedMove, unknown
 
 _LINES_SEARCHED = 20
 _NEWS = ("operation", "sequence", "sha", "repository")
@@ -87,19 +85,11 @@ class Listing:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move(AskedMove):
     """One move of a channel that was asked for, with what its line in the history says."""
 
     cluster: Cluster
-    scope: Scope
-    name: str
-    to: SnapshotId
-    expected: int
-    actor: str
-    reason: str
-    at: datetime
-    operation: str = field(default_factory=lambda: uuid4().hex)
 
     def carry_out(self) -> Channel:
         """
@@ -120,8 +110,8 @@ class Move:
         digest = self._movable(listed, barred)
         failpoint("before_channel")
         standing = told_channel(present[0], scope, self.name) if present else None
-        self._require_expected(standing)
-        moved = Channel(scope, self.name, self.expected + 1, self.to, digest, self.at)
+        self.require_expected(standing, self.cluster.where)
+        moved = self.made(digest)
         as_it_was = [unchanged(place, next(iter(present), None)), absent(fence)]
         return moved if call.transact(as_it_was, self._writing(moved, standing)).held else None
 
@@ -138,28 +128,8 @@ class Move:
 
     def _movable(self, listed: tuple[Entry, ...], barred: tuple[Entry, ...]) -> Digest:
         known = told(listed[0], lambda record: (as_digest(record["digest"]), record["tenant"])) if listed else None
-        same_place = (self.to.application, self.to.environment) == (self.scope.application, self.scope.environment)
-        if known is None or known[0][:12] != self.to.short or known[1] != self.scope.tenant or not same_place:
+        if known is None or known[0][:12] != self.to.short or known[1] != self.scope.tenant or not self.is_in_place:
             raise unknown(self.to, self.cluster.where)
         if barred:
-            raise SnapshotQuarantined(
-                f"{self.to} is barred from new pins, so no channel may name it",
-                where=f"channel {self.name!r} of {self.scope}",
-                fix=f"publish other content, or let it in again: `runpin quarantine lift {self.to}`",
-            )
+            raise self.barred()
         return known[0]
-
-    def _require_expected(self, standing: Channel | None) -> None:
-        if (standing.revision if standing else 0) != self.expected:
-            raise RevisionConflict(
-                f"channel {self.name!r} of {self.scope} is not at revision {self.expected} any more",
-                where=self.cluster.where,
-                fix="look at its history, then decide again",
-            )
-
-
-def unknown(snapshot: SnapshotId, where: str) -> UnknownSnapshot:
-    """Return the error about a snapshot that is not listed."""
-    return UnknownSnapshot(
-        f"{snapshot} is not published here", where=where, fix="`runpin history` lists the snapshots of an application"
-    )

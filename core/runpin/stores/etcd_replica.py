@@ -19,8 +19,9 @@ from runpin.etcd.records import (
 from runpin.etcd.transactions import Entry, Operation, absent, one, put, unchanged
 from runpin.failpoints import failpoint
 from runpin.model import Channel, ChannelMove, Commit, Snapshot, as_digest
+from runpin.stores.asked import unknown
 from runpin.stores.etcd import EtcdStore
-from runpin.stores.etcd_changes import Listing, unknown
+from runpin.stores.etcd_changes import Listing
 from runpin.stores.outrunning import outrun, taken
 
 
