@@ -110,6 +110,19 @@ def test_a_crash_between_stores_is_completed_by_running_again(cli: CommandLine, 
     cli.ok("status")
 
 
+def test_what_a_barred_scope_let_through_is_brought(cli: CommandLine) -> None:
+    """One application's content is barred and stays where it is; the others are published, and mirrored."""
+    cli.batches(200)
+    cli.publish()
+    cli.ok("rollback", "payments")
+    cli.commit({"reports/daily.yaml": 'title: Payments\nsend_at: "07:30"\nrecipients:\n  - finance@example.com\n'})
+    refused = cli.run("publish", "-r", cli.config, "--json")
+    status = cli.ok("status", "--json").json
+
+    assert (4, "SnapshotQuarantined") == (refused.code, refused.error["kind"])
+    assert {"payments": 3, "reports": 2} == {each["application"]: each["revision"] for each in status["channels"]}
+
+
 def test_channels_of_tenants_are_brought_too(cli: CommandLine) -> None:
     """`--all` means every tenant that has a channel; `--tenant` chooses one."""
     with cli.core() as core:
