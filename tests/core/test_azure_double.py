@@ -113,3 +113,52 @@ def test_only_who_shows_a_token_reads_the_present(server: Server) -> None:
 
     assert seen == []
     assert None not in (own, later)
+
+
+def test_a_label_is_part_of_the_place(server: Server) -> None:
+    """One key may be there under several, and a list may be of one; a deletion is on condition, too."""
+    from azure.appconfiguration import ConfigurationSetting
+    from azure.core import MatchConditions
+    from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+
+    with client_of(server) as client:
+        for label in (None, "one", "two"):
+            client.set_configuration_setting(ConfigurationSetting(key="a", value=str(label), label=label))
+        chosen = {
+            label: [each.value for each in client.list_configuration_settings(label_filter=label)] for label in LISTED
+        }
+        with pytest.raises(ResourceModifiedError):
+            client.delete_configuration_setting("a", "one", etag="other", match_condition=MatchConditions.IfNotModified)
+        client.delete_configuration_setting("a", "one")
+        with pytest.raises(ResourceNotFoundError):
+            client.get_configuration_setting("a", "one")
+
+        left = client.get_configuration_setting("a", "two")
+        assert left is not None
+        assert left.value == "two"
+    assert {"\0": ["None"], "one": ["one"], "t*": ["two"], "*": ["None", "one", "two"]} == chosen
+
+
+LISTED = ("\0", "one", "t*", "*")
+
+
+def test_a_native_snapshot_never_changes(server: Server) -> None:
+    """Of one key the last filter's is kept; a name is there once, filters are three at most, and it can be archived."""
+    from azure.appconfiguration import ConfigurationSetting, ConfigurationSettingsFilter
+    from azure.core.exceptions import HttpResponseError, ResourceExistsError
+
+    one, two = (ConfigurationSettingsFilter(key="*", label=label) for label in ("one", "two"))
+    with client_of(server) as client:
+        for label in ("one", "two"):
+            client.set_configuration_setting(ConfigurationSetting(key="a", value=label, label=label))
+        made = client.begin_create_snapshot("s", [one, two], polling_interval=0.01).result()
+        client.set_configuration_setting(ConfigurationSetting(key="a", value="later", label="two"))
+        held = [each.value for each in client.list_configuration_settings(snapshot_name="s")]
+        with pytest.raises(ResourceExistsError):
+            client.begin_create_snapshot("s", [one], polling=False)
+        with pytest.raises(HttpResponseError):
+            client.begin_create_snapshot("t", [one] * 4, polling=False)
+        states = [made.status, client.archive_snapshot("s").status, client.recover_snapshot("s").status]
+
+        assert ["s"] == [each.name for each in client.list_snapshots()]
+    assert (["two"], ["ready", "archived", "ready"], 1) == (held, states, made.items_count)

@@ -225,6 +225,8 @@ def test_who_shows_no_token_may_read_the_past_and_still_overwrites_nobody(server
         "azure-appconfig://name.azconfig.io/../canary",
         "azure-appconfig://name.azconfig.io/runpin?auth=canary",
         "azure-appconfig://name.azconfig.io/runpin?secret=canary",
+        "azure-appconfig://name.azconfig.io/runpin?poll=0",
+        "azure-appconfig://name.azconfig.io/runpin?poll=canary",
         "azure-appconfig://name.azconfig.io/runpin#canary",
         "azure-appconfig://[canary/runpin",
         "azure-appconfig://name.azconfig.io/" + "canary" * 20,
