@@ -77,6 +77,7 @@ class FaultProxy:
         self.port: int = self._claim.getsockname()[1]
         self.latency = 0.05
         self.mark: tuple[bytes, ...] = ()
+        self.dice = Random(7)  # noqa: S311 - the same each time
         self.lead = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n["
         self.choose: Callable[[int], Mode | None] = lambda _: None
         self.connections = self.requests = self.flips = 0
@@ -272,7 +273,7 @@ class _Connection:
 
     def _place(self, chunk: bytes) -> int | None:
         if not self._proxy.mark:
-            return len(chunk) // 2
+            return self._proxy.dice.randrange(len(chunk))
         found = next((each for each in self._proxy.mark if each in chunk), None)
         return None if found is None else chunk.index(found) + len(found) - 1
 

@@ -37,6 +37,7 @@ BODY = canonical(DOCUMENT)
 CHANGED = {"batch": 8}
 OTHER = {"batch": 9}
 READS = 10
+FLIPS = int(os.environ.get("RUNPIN_FAULT_FLIPS", "8"))
 
 LONG = float(os.environ.get("RUNPIN_FAULT_PATIENCE", "0"))
 
@@ -216,6 +217,17 @@ def test_a_flipped_bit_in_a_document_is_caught(front: Front, tmp_path: Path) -> 
             assert front.proxy.flips >= 1
 
         assert batch(core) == 7
+
+
+def test_a_flipped_bit_anywhere_is_never_another_configuration(front: Front, tmp_path: Path) -> None:
+    """Wherever it is in whichever answer: the number that was published, or a typed error."""
+    with front.proxy.faulty(Mode.CORRUPT):
+        for seed in range(FLIPS):
+            front.proxy.dice.seed(seed)
+            with front.core(tmp_path / f"host-{seed}", 0.5) as core:
+                seen, _ = outcome(lambda core=core, seed=seed: batch(core, f"r{seed}"))  # type: ignore[misc]
+            assert seen == 7 or isinstance(seen, RunpinError), (seed, seen)
+    assert front.proxy.flips >= FLIPS
 
 
 def test_a_host_without_a_cache_is_caught(front: Front, tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ class Call:
             StoreUnavailable, StoreError
         """
         content = transaction(conditions, then, otherwise)
-        return self._attempt(lambda endpoint: Answer.read(endpoint.transaction(content)))
+        return self._attempt(lambda endpoint: Answer.read(endpoint.transaction(content), content))
 
     def until_done(self, step: Callable[[], T | None]) -> T:
         """

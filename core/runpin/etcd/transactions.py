@@ -44,16 +44,20 @@ class Answer:
     revision: int
 
     @classmethod
-    def read(cls, answer: dict[str, Any]) -> Self:
+    def read(cls, answer: dict[str, Any], asked: dict[str, Any]) -> Self:
         """
-        Read what the gateway answered; it leaves out whatever is false, zero or empty.
+        Read what the gateway answered to the transaction *asked*; it leaves out whatever is false, zero or empty.
 
         Raises:
-            ValueError: it is no answer to a transaction.
+            ValueError: it is no answer to that.
         """
         try:
+            held = bool(answer.get("succeeded", False))
             ranges = [each["response_range"] for each in answer.get("responses", ()) if "response_range" in each]
-            return cls(bool(answer.get("succeeded", False)), tuple(map(_entries, ranges)), _revision(answer))
+            reads = sum("request_range" in each for each in asked["success" if held else "failure"])
+            if len(ranges) != reads:
+                raise ValueError("this is no answer of etcd")
+            return cls(held, tuple(map(_entries, ranges)), _revision(answer))
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError("this is no answer of etcd") from error
 
