@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from azure_double import Double
 from azure_double_server import serving
 from fault_proxy import FaultProxy, in_front_of
 from runpin.assembly import Runpin
@@ -37,6 +38,7 @@ class Front:
         direct: the address beside the proxy.
         text: the connection string through the proxy, for Azure.
         ledger: the address of the ledger, if that is elsewhere.
+        double: the rules behind the port, for Azure.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Front:
     open: Callable[[str, float], Backend]
     text: str | None = None
     ledger: str | None = None
+    double: Double | None = None
 
     def core(self, folder: Path, patience: float, *, direct: bool = False) -> Runpin:
         """Return a process of the host whose cache is in *folder*."""
@@ -105,7 +108,7 @@ def _azure_front(folder: Path) -> Iterator[Front]:
         host = f"127.0.0.1:{proxy.port}"
         url, text = (each.replace(server.host, host) for each in (server.url, server.connection_string))
         logins = {"url": server.url, "direct": server.connection_string, "proxied": text}
-        yield Front("azure", proxy, url, server.url, _azure(logins, ledger), text, ledger)
+        yield Front("azure", proxy, url, server.url, _azure(logins, ledger), text, ledger, server.double)
 
 
 def publish(core: Runpin, documents: Mapping[str, object]) -> Channel:

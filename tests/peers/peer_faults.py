@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,20 +31,9 @@ from fault_proxy import FaultProxy, Mode, in_front_of
 PROBE = Path(__file__).with_name("peer_probe.py")
 PEERS = ("runpin", "azure", "launchdarkly", "unleash", "flagd")
 PACKAGES = ("azure-appconfiguration-provider", "launchdarkly-server-sdk", "openfeature-provider-flagd", "UnleashClient")
-COLUMNS = (
-    "fault",
-    "SDK",
-    "reads while it lasts",
-    "longest read",
-    "longest refresh",
-    "new value after",
-    "start, same host",
-    "start, new host",
-    "memory",
-    "close",
-)
 FAULTS = tuple(mode for mode in Mode if mode is not Mode.PASS)
 LASTS = float(os.environ.get("RUNPIN_PEERS_SECONDS", "12"))
+AT_ONCE = int(os.environ.get("RUNPIN_PEERS_AT_ONCE", "2"))
 PATIENCE = 60.0
 START = 150.0
 """Seconds that a start is waited for; the longest default of an SDK is 100."""
@@ -186,9 +175,10 @@ def _cold(python: str, seen: Seen, source: Source, proxy: FaultProxy, folder: st
     """Return what a process says that starts while the fault lasts."""
     with _probe(python, seen.peer, proxy.port, folder, source.login) as probe:
         started = probe.ask("start", START)
-        read = probe.ask("read", 5)
-        began = f" (start: {started['error']})" if started["error"] else ""
-        return f"{started['took']:.1f} s, {_shown(read)}{began}"
+        read = probe.ask("read", 20)
+        value = "no value" if read["error"] else _shown(read)
+        began = f" ({started['error']})" if started["error"] else ""
+        return f"{value} after {started['took']:.1f} s{began}"
 
 
 def measure(python: str, peer: str, fault: Mode) -> Seen:
@@ -222,24 +212,28 @@ def versions(python: str) -> str:
     return ", ".join(line.replace("==", " ") for line in listed if line.startswith(PACKAGES))
 
 
-def rows(found: Sequence[Seen]) -> Iterator[str]:
-    """Yield the lines of the table."""
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield "|---" * len(COLUMNS) + "|"
-    for one in found:
-        cells = (
-            one.fault.name.lower(),
-            one.peer,
-            ", ".join(one.values),
-            f"{one.longest:.2f} s",
-            f"{one.refresh:.2f} s",
-            one.recovery,
-            one.kept,
-            one.cold,
-            f"+{one.grown} MB",
-            f"{one.close:.1f} s",
-        )
-        yield f"| {' | '.join(cells)} |"
+def table(found: Sequence[Seen], cell: Callable[[Seen], str]) -> Iterator[str]:
+    """Yield the lines of a table with a row for each fault and a column for each SDK."""
+    peers = [peer for peer in PEERS if any(one.peer == peer for one in found)]
+    yield f"| fault | {' | '.join(peers)} |"
+    yield "|---" * (len(peers) + 1) + "|"
+    for fault in FAULTS:
+        cells = {one.peer: cell(one) for one in found if one.fault is fault}
+        if cells:
+            yield f"| {fault.name.lower()} | {' | '.join(cells.get(peer, '') for peer in peers)} |"
+
+
+def _while_it_lasts(one: Seen) -> str:
+    refresh = f"; refresh {one.refresh:.1f} s" if one.refresh > 1 else ""
+    return f"{', '.join(one.values)}; read {one.longest:.2f} s{refresh}; new after {one.recovery}"
+
+
+TABLES: dict[str, Callable[[Seen], str]] = {
+    "A process that has read before": _while_it_lasts,
+    "A process that starts, on the same host": lambda one: one.kept,
+    "A process that starts, on a new host": lambda one: one.cold,
+    "Memory and the end": lambda one: f"+{one.grown} MB; close {one.close:.1f} s",
+}
 
 
 def main(python: str, peers: Sequence[str], faults: Sequence[Mode]) -> None:
@@ -248,11 +242,12 @@ def main(python: str, peers: Sequence[str], faults: Sequence[Mode]) -> None:
     found: list[Seen] = []
     for peer in peers:
         for group in ([mode for mode in faults if mode not in alone], alone):
-            with ThreadPoolExecutor(6) as pool:
+            with ThreadPoolExecutor(AT_ONCE) as pool:
                 found += pool.map(lambda fault, of=peer: measure(python, of, fault), group)
         sys.stderr.write(f"{peer}: done\n")
-    found.sort(key=lambda one: (FAULTS.index(one.fault), PEERS.index(one.peer)))
-    sys.stdout.write(f"{versions(python)}\n\n" + "\n".join(rows(found)) + "\n")
+    sys.stdout.write(f"{versions(python)}\n")
+    for title, cell in TABLES.items():
+        sys.stdout.write("\n".join(("", f"### {title}", "", *table(found, cell), "")))
 
 
 if __name__ == "__main__":
