@@ -23,8 +23,10 @@ from runpin.ledgers.etcd import EtcdLedger
 from runpin.ledgers.etcd_reactions import EtcdReactions
 from runpin.model import Pin, Snapshot
 from runpin.stores.etcd import EtcdStore
+from runpin.stores.etcd_replica import EtcdReplica
 from runpin.testing.ledger_contract import AT, SCOPE, pin_of, run_key
 from runpin.testing.reactions_contract import reaction_to
+from runpin.testing.replica_contract import adopt, channel_at, follow
 from runpin.testing.store_contract import move, publish
 
 pytestmark = pytest.mark.etcd
@@ -126,6 +128,9 @@ def test_each_user_can_work_and_do_no_more(guarded: EtcdServer) -> None:
         other = publish(EtcdStore(publishers), 2)
         move(EtcdStore(operators), other, 1)
         EtcdLedger(operators).bar(snapshot.id, actor="ada", reason="broken")
+        replica = EtcdReplica(publishers)
+        adopted = adopt(replica, 7, 7)
+        follow(replica, channel_at(9, adopted, "mirrored"))
         for refused in (
             lambda: EtcdLedger(workers).lift(snapshot.id, actor="ada", reason="mine"),
             lambda: move(EtcdStore(workers), other, 2),

@@ -24,8 +24,9 @@ from runpin.ledgers.reactions import SqlReactions
 from runpin.ledgers.sql import SqlLedger
 from runpin.model import Pin, PinPage, RunKey, Scope, SnapshotId
 from runpin.stores.sql import SqlStore
+from runpin.stores.sql_replica import SqlReplica
 from runpin.testing import store_contract
-from runpin.testing.contracts import LedgerContract, ReactionsContract, StoreContract
+from runpin.testing.contracts import LedgerContract, ReactionsContract, ReplicaContract, StoreContract
 from runpin.testing.ledger_contract import SCOPE, pin_of, snapshot_id
 from runpin.testing.reactions_contract import reaction_to
 
@@ -148,6 +149,15 @@ class TestStoreOfPublisher(StoreContract):
     def store(self, opened: Callable[[str], Database]) -> SqlStore:
         """Return an empty one."""
         return SqlStore(opened("publisher"))
+
+
+class TestReplicaOfPublisher(ReplicaContract):
+    """A database that follows another store needs no more than a publisher's rights."""
+
+    @pytest.fixture
+    def replica(self, opened: Callable[[str], Database]) -> SqlReplica:
+        """Return an empty one."""
+        return SqlReplica(opened("publisher"))
 
 
 class TestReactionsOfRunner(ReactionsContract):
