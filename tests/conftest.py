@@ -10,6 +10,7 @@ pytest.register_assert_rewrite(
     "runpin.testing.reactions_contract",
     "runpin.testing.replica_contract",
     "runpin.testing.store_contract",
+    "runpin.testing.watcher_contract",
     "pinned_airflow",
     "pinned_dagster",
 )

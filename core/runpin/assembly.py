@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runpin.ancestry import Ancestry
     from runpin.asking import Asking
     from runpin.backends import Backend, Ledger, Store
+    from runpin.changes import Watcher
     from runpin.database.engine import Database
     from runpin.followers import Mirrored
     from runpin.mirrors import Mirror, MirrorState
@@ -208,7 +209,12 @@ class Runpin(Governing):
             tenant=self.settings.tenant,
             interval=self.settings.refresh_interval,
             max_age=self.settings.proposal_max_age,
+            open_watcher=self._watcher if self.settings.push else None,
+            slow_interval=max(self.settings.refresh_interval, self.settings.push_refresh_interval),
         )
+
+    def _watcher(self) -> Watcher | None:
+        return self.backend.watcher(self.settings.environment, self.settings.tenant)
 
     def run(
         self,

@@ -82,8 +82,8 @@ class SqlBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """All of them, but push."""
-        return Capabilities(pins=True, pushes=False, fresh=True, local=self.database.is_file)
+        """All of them; only a server pushes, and only a file is local."""
+        return Capabilities(pins=True, pushes=not self.database.is_file, fresh=True, local=self.database.is_file)
 
     @cached_property
     def store(self) -> Store:
@@ -113,9 +113,13 @@ class SqlBackend:
 
         return SqlReactions(self.database)
 
-    def watcher(self, environment: str, tenant: str | None) -> Watcher | None:  # noqa: ARG002 - the protocol's shape
-        """SQLite pushes nothing."""
-        return None
+    def watcher(self, environment: str, tenant: str | None) -> Watcher | None:
+        """Return what listens to PostgreSQL; SQLite pushes nothing."""
+        if self.database.is_file:
+            return None
+        from runpin.database.notifying import PostgresWatcher
+
+        return PostgresWatcher(self.database, environment, tenant)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -130,8 +134,8 @@ class EtcdBackend:
 
     @property
     def capabilities(self) -> Capabilities:
-        """All of them, but push."""
-        return Capabilities(pins=True, pushes=False, fresh=True, local=False)
+        """All of them, but that it is no file."""
+        return Capabilities(pins=True, pushes=True, fresh=True, local=False)
 
     @cached_property
     def store(self) -> Store:
@@ -161,9 +165,11 @@ class EtcdBackend:
 
         return EtcdReactions(self.cluster)
 
-    def watcher(self, environment: str, tenant: str | None) -> Watcher | None:  # noqa: ARG002 - the protocol's shape
-        """Nothing yet."""
-        return None
+    def watcher(self, environment: str, tenant: str | None) -> Watcher | None:
+        """Return what watches the cluster."""
+        from runpin.etcd.changes import EtcdWatcher
+
+        return EtcdWatcher(self.cluster, environment, tenant)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     )
     propose: bool = Field(default=True, description="write the snapshot into a run when it starts")
     refresh_interval: float = Field(2.0, gt=0, description="seconds between two looks at the channels")
+    push: bool = Field(default=True, description="look at the channels as soon as the store tells of a change")
+    push_refresh_interval: float = Field(
+        15.0, gt=0, description="seconds between two looks at the channels while the store tells of changes"
+    )
     proposal_max_age: float = Field(600.0, gt=0, description="seconds after which a look is too old to propose from")
     allowed_signers: Path | None = Field(
         None, description="file of those whose SSH signatures of commits count; nobody's by default"

@@ -25,7 +25,7 @@ from runpin.database.failures import Failure
 from runpin.database.sqlite import Sqlite, filesystem_of
 from runpin.database.upgrading import require_schema
 from runpin.database.wire import Driver, Held, Prepared
-from runpin.errors import RunpinError
+from runpin.errors import RunpinError, StoreError
 from runpin.ports import Clock
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Database:
         self._backend = backend
         self._upgrade = upgrade
         self._patience = patience
-        self._errors: tuple[type[Exception], ...] = (*backend.errors, DBAPIError)
+        self.errors: tuple[type[Exception], ...] = (*backend.errors, DBAPIError)
         self._engine: sa.Engine | None = None
         self._ready = False
         self._preparing = Lock()
@@ -150,6 +150,19 @@ class Database:
 
         return self._attempts(body)
 
+    def connect(self) -> Lease:
+        """
+        Return a connection that nobody else gets, for who waits on it; whoever asked for it closes it.
+
+        Raises:
+            one of `errors`: what `failed` explains.
+        """
+        return Lease(self._connect())
+
+    def failed(self, error: BaseException) -> StoreError:
+        """Say what one of `errors` means."""
+        return self._failure(error).error
+
     def close(self) -> None:
         """Close what nobody uses; a later call opens anew."""
         self._connections.drop_idle()
@@ -165,7 +178,7 @@ class Database:
         begun = self.clock.monotonic()
         try:
             return self._once(body)
-        except self._errors as error:
+        except self.errors as error:
             failed: Exception = error
         for pause in _PAUSES:
             failure = self._failure(failed)
@@ -176,7 +189,7 @@ class Database:
             Event().wait(pause * uniform(0.5, 1.0))  # noqa: S311 - spreads attempts, keeps no secret
             try:
                 return self._once(body)
-            except self._errors as error:
+            except self.errors as error:
                 failed = error
         raise self._failure(failed).error from failed
 
@@ -198,7 +211,7 @@ class Database:
     def _take_back(self, lease: Lease) -> None:
         try:
             lease.core.rollback()
-        except self._errors:
+        except self.errors:
             self._connections.drop(lease)
         else:
             self._connections.give(lease)

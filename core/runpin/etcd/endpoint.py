@@ -8,7 +8,7 @@ takes each piece of a stream for one whole message, and waits for ever where the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,15 +70,15 @@ class Endpoint:
         return self._ask("/maintenance/status", {})
 
     @contextmanager
-    def watch(self, requested: Sequence[dict[str, Any]]) -> Iterator[Iterator[bytes]]:
-        """Open the watches that are *requested* as one stream, and hand out its lines as they arrive."""
+    def watch(self, requested: Sequence[dict[str, Any]]) -> Iterator[tuple[Iterator[bytes], Callable[[], None]]]:
+        """Open *requested* watches as one stream; hand out its lines as they arrive, and what ends it meanwhile."""
         self._log_in()
         body = "\n".join(json.dumps({"create_request": each}) for each in requested)
         session, url = self._client.session, self._client.get_url("/watch")
         with session.post(url, data=body, headers=_REQUIRE_LEADER, stream=True) as response:
             if response.status_code != requests.codes["ok"]:
                 raise Etcd3Exception(response.text, response.reason)
-            yield response.iter_lines(_PIECE)
+            yield response.iter_lines(_PIECE), response.raw.shutdown
 
     def close(self) -> None:
         """Close the connections that no request uses."""

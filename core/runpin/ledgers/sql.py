@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa  # noqa: TID253 - this adapter is imported lazily
 
 from runpin.database.engine import Database
+from runpin.database.notifying import tell_quarantine
 from runpin.database.schema import pins, quarantine, quarantine_events, stored_text
 from runpin.database.wire import Held, Prepared
 from runpin.errors import EpochConflict, NotFound, SnapshotQuarantined
@@ -122,6 +123,7 @@ class SqlLedger:
         def work(connection: sa.Connection) -> None:
             if connection.execute(barring, execution_options={"preserve_rowcount": True}).rowcount:
                 connection.execute(quarantine_events.insert().values({**note, "event": "bar"}))
+                tell_quarantine(self._database, connection, snapshot.environment)
 
         self._database.write(work, fence(snapshot))
 
@@ -134,6 +136,7 @@ class SqlLedger:
         def work(connection: sa.Connection) -> None:
             if connection.execute(lifting).rowcount:
                 connection.execute(quarantine_events.insert().values({**note, "event": "lift"}))
+                tell_quarantine(self._database, connection, snapshot.environment)
 
         self._database.write(work, fence(snapshot))
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa  # noqa: TID253 - this adapter is imported lazily
 
 from runpin.canonical import read_manifest, verified
 from runpin.database.engine import Database
+from runpin.database.notifying import tell_channels
 from runpin.database.schema import channels, moves, publications, quarantine, snapshots
 from runpin.database.schema import objects as object_table
 from runpin.database.wire import Held
@@ -228,6 +229,7 @@ class SqlStore:
                 fix="look at its history, then decide again",
             )
         connection.execute(moves.insert().values({**move.row(digest), **move.note, **left_behind(standing)}))
+        tell_channels(self._database, connection, move.scope.environment, move.scope.tenant)
         return Channel(move.scope, move.name, move.expected + 1, move.to, digest, move.note["at"])
 
     def _movable(self, connection: sa.Connection, move: Move) -> Digest:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import sqlalchemy as sa  # noqa: TID253 - this adapter is imported lazily
 
 from runpin.canonical import verified
+from runpin.database.notifying import tell_channels
 from runpin.database.schema import channels, moves, publications, snapshots
 from runpin.database.wire import Held
 from runpin.failpoints import failpoint
@@ -89,6 +90,7 @@ class SqlReplica(SqlStore):
             # Whoever was faster is seen by the next look.
             return self._follow(connection, channel, move)
         connection.execute(moves.insert().values({**move.row(channel.digest), **move.note, **left_behind(standing)}))
+        tell_channels(self._database, connection, channel.scope.environment, channel.scope.tenant)
         return channel
 
     def _leap(self, connection: sa.Connection, standing: Channel | None, row: dict[str, Any]) -> bool:

@@ -1,5 +1,5 @@
 """
-The contracts of store, replica, ledger, reactions and gates, as pytest classes to subclass.
+The contracts of store, replica, ledger, watcher, reactions and gates, as pytest classes to subclass.
 
     class TestMyLedger(LedgerContract):
         @pytest.fixture
@@ -14,5 +14,16 @@ from runpin.testing.ledger_contract import Ledger, LedgerContract
 from runpin.testing.reactions_contract import ReactionsContract
 from runpin.testing.replica_contract import ReplicaContract
 from runpin.testing.store_contract import Store, StoreContract
+from runpin.testing.watcher_contract import Watched, WatcherContract
 
-__all__ = ["GateContract", "Ledger", "LedgerContract", "ReactionsContract", "ReplicaContract", "Store", "StoreContract"]
+__all__ = [
+    "GateContract",
+    "Ledger",
+    "LedgerContract",
+    "ReactionsContract",
+    "ReplicaContract",
+    "Store",
+    "StoreContract",
+    "Watched",
+    "WatcherContract",
+]
