@@ -72,7 +72,10 @@ class AzureBackend:
         from runpin.azure_appconfig.watching import AzureWatcher
 
         beside, interval = self.beside.watcher(environment, tenant), self.endpoint.address.poll
-        watcher = AzureWatcher(self.endpoint, environment, tenant, interval=interval, beside=beside)
+        quarantine = self.ledger if beside is None else None
+        watcher = AzureWatcher(
+            self.endpoint, environment, tenant, interval=interval, beside=beside, quarantine=quarantine
+        )
         self._watchers.add(watcher)
         return watcher
 

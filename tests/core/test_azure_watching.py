@@ -201,7 +201,7 @@ def test_a_hint_makes_it_look_at_once_and_again_later(server: Server, endpoint: 
     before = len(looks(server))
     move(store, publish(store, 1), 0)
     watcher.hint()
-    assert watcher.wait(0.6) is None
+    assert watcher.wait(2.0) is None
     assert len(looks(server)) > before
     server.double.lag = 0
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runpin.azure_appconfig.calls import NO_LABEL
 from runpin.changes import Change
 from runpin.errors import StoreError
+from runpin.model import SnapshotId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from runpin.azure_appconfig.endpoint import Endpoint
     from runpin.azure_appconfig.failures import Failure
     from runpin.changes import Watcher
+    from runpin.ports import Quarantine
 
 # After a hint a read may still be old, so there is more than one look.
 _AFTER_A_HINT = (0.0, 1.0, 5.0)
 _HINTS_APART = 1.0
+_Seen = tuple[tuple[str, ...], frozenset[SnapshotId]]
+
 _LONGEST_REST = 300.0
 _SLICE = 0.2
 """Seconds for which the other backend is listened to before hints and the clock are looked at again."""
@@ -34,6 +38,8 @@ _SLICE = 0.2
 class AzureWatcher:
     """
     Tells of changes of the channels; see `runpin.changes.Watcher`.
+
+    The quarantine is kept elsewhere: *beside* tells of it if it pushes, otherwise *quarantine* is asked as well.
 
     After a failure it rests for a random part of a time that doubles each time, up to five minutes, and at least as
     long as the service asked for. Until then a wait asks nobody.
@@ -47,6 +53,7 @@ class AzureWatcher:
         *,
         interval: float,
         beside: Watcher | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         self.environment = environment
         self.tenant = tenant
@@ -54,6 +61,8 @@ class AzureWatcher:
         self._prefix = endpoint.keys.channels(environment, tenant)
         self._interval = interval
         self._beside = beside
+        self._quarantine = quarantine
+        self._barred: frozenset[SnapshotId] = frozenset()
         self._pages: tuple[str, ...] = ()
         self._uncertain = True
         self._failures = 0
@@ -113,17 +122,17 @@ class AzureWatcher:
 
     def _look(self) -> Change | None:
         try:
-            pages = self._asked()
+            seen = self._asked()
         except StoreError:
             self._failures, self._uncertain = self._failures + 1, True
             self._plan(max(self._wanted_rest, self._back_off()))
             raise
         self._failures = 0
         self._plan(self._interval * uniform(0.8, 1.2))  # noqa: S311 - spreads load, guards nothing
-        if self._closed.is_set() or (pages is None and not self._uncertain):
+        if seen is None or (seen == (self._pages, self._barred) and not self._uncertain):
             return None
         change = Change(self.environment, self.tenant, certain=not self._uncertain)
-        self._pages, self._uncertain = self._pages if pages is None else pages, False
+        (self._pages, self._barred), self._uncertain = seen, False
         return change
 
     def _back_off(self) -> float:
@@ -136,9 +145,9 @@ class AzureWatcher:
             self._due, self._looked = now + seconds, now
             self._hinted = [] if self._failures else [each for each in self._hinted if each > now]
 
-    def _asked(self) -> tuple[str, ...] | None:
-        """Return the ETags of the pages, None if they are those that are known, or it was closed meanwhile."""
-        answer: Future[tuple[str, ...] | None] = Future()
+    def _asked(self) -> _Seen | None:
+        """Return the ETags of the pages and what is barred, None if it was closed meanwhile."""
+        answer: Future[_Seen] = Future()
         answer.add_done_callback(lambda _: self._wake.set())
         # In a thread of its own, so that closing ends the wait of the caller whatever the service does.
         Thread(target=self._ask, args=(answer,), name="runpin-azure-look", daemon=True).start()
@@ -149,12 +158,13 @@ class AzureWatcher:
                 return None
         return answer.result()
 
-    def _ask(self, answer: Future[tuple[str, ...] | None]) -> None:
+    def _ask(self, answer: Future[_Seen]) -> None:
         endpoint, prefix, known = self._endpoint, self._prefix, self._pages
-        ends = endpoint.clock.monotonic() + endpoint.patience
+        ends, self._wanted_rest = endpoint.clock.monotonic() + endpoint.patience, 0.0
         try:
             found = endpoint.attempt(lambda client: _pages(client, prefix, known), ends, tries=1, on_failure=self._note)
-            answer.set_result(found)
+            barred = frozenset() if self._quarantine is None else self._quarantine.barred(self.environment)
+            answer.set_result((known if found is None else found, barred))
         except BaseException as error:  # noqa: BLE001 - handed over to whoever waits, and raised there
             answer.set_exception(error)
 
