@@ -14,6 +14,7 @@ from config_files import COMMIT, repository
 from policy_files import (
     BAD,
     GOOD,
+    LIMITS,
     PATH,
     WITH_POLICIES,
     case_of,
@@ -391,3 +392,12 @@ def test_a_child_says_the_same(sandbox: Sandbox) -> None:
 
         assert here
         assert here == there
+
+
+@pytest.mark.parametrize(("written", "told"), [("\\e[2J", "U+001B"), ("\\_", "U+00A0")])
+def test_a_complaint_repeats_no_control_character(written: str, told: str) -> None:
+    """The library quotes what it stumbles over, and YAML has escapes for all of them."""
+    text = LIMITS.replace('document.size <= 10000"', f'docu{written}ment.size <= 10000"')
+
+    assert told in findings(text)[0].message
+    assert findings(text)[0].message.isprintable()

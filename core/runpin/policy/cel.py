@@ -181,7 +181,7 @@ class _Compiler:
             undeclared = _UNDECLARED.search(what)
             fix = self._advice(undeclared[1]) if undeclared else "compare it with the definition of CEL"
             at = expression.line + max(int(line) - 1, 0)
-            yield Broken(f"the expression cannot be compiled: {what[:200]}", at, fix, rule="compile")
+            yield Broken(f"the expression cannot be compiled: {_printable(what[:200])}", at, fix, rule="compile")
 
     def _advice(self, name: str) -> str:
         if name.partition(".")[0] == "document":
@@ -256,3 +256,8 @@ def _environment(names: Mapping[str, Any]) -> Any:
     extensions = "".join(f"- name: {name}\n" for name in EXTENSIONS)
     config = cel.NewEnvConfigFromYaml(f"extensions:\n{extensions}")
     return cel.NewEnv(config=config, variables=dict(names))
+
+
+def _printable(text: str) -> str:
+    """Return what the library says without the control characters that it repeats from the expression."""
+    return "".join(each if each.isprintable() else f"U+{ord(each):04X}" for each in text)
