@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -150,3 +151,20 @@ def test_status_tells_what_azures_own_readers_see(cli: CommandLine, server: Serv
     assert "in step" in followed.out
     assert "behind" in behind.out
     assert sentinel in server.double.stored()
+
+
+def test_a_process_that_watches_sees_a_move(cli: CommandLine) -> None:
+    """By asking for ETags every second, and not only when it looks at everything again."""
+    cli.variables["RUNPIN_STORE"] += "&poll=1"
+    cli.batches(100)
+    cli.publish()
+    with opened(cli) as core:
+        assert core.watch.wait_for_view(30)
+        first = core.watch.present(["payments"])
+        cli.batches(200)
+        cli.publish()
+        ends = core.clock.monotonic() + 30
+        while core.watch.present(["payments"]) == first and core.clock.monotonic() < ends:
+            Event().wait(0.1)
+
+        assert [cli.present()] == [str(each) for each in core.watch.present(["payments"]).values()]
