@@ -65,7 +65,6 @@ class ChannelWatch:
         pushed: whether this process is told of changes at the moment.
         lag: seconds between the last move that was seen and the moment it was seen; None before the first one. It
             compares two hosts' clocks.
-        error: what the last round or wait failed with, None if it did not.
     """
 
     def __init__(  # noqa: PLR0913 - what it asks, what for, and how often
@@ -102,7 +101,8 @@ class ChannelWatch:
         self.in_round = threading.Lock()
         self.pushed = False
         self.lag: float | None = None
-        self.error: str | None = None
+        self._look_error: str | None = None
+        self._push_error: str | None = None
         _watches.add(self)
 
     @property
@@ -110,6 +110,11 @@ class ChannelWatch:
         """Seconds since the view was taken; None before the first one."""
         taken = self._view.taken
         return None if taken == float("-inf") else self._clock.monotonic() - taken
+
+    @property
+    def error(self) -> str | None:
+        """What the last look failed with, or the last wait for news; None if neither did."""
+        return self._look_error or self._push_error
 
     def present(self, applications: Iterable[str]) -> Mapping[str, SnapshotId]:
         """Return where the stable channel of each of *applications* stands; what is not known is left out."""
@@ -188,11 +193,11 @@ class ChannelWatch:
     def _round(self) -> None:
         try:
             self.refresh()
-            self._failing, self.error = False, None
+            self._failing, self._look_error = False, None
         except BaseException as error:  # noqa: BLE001 - the thread lives in a scheduler and must outlive any fault
-            what = self._note(error)
+            self._look_error = _said(error)
             if not self._failing:
-                _log.warning("runpin cannot see the channels of %s: %s", self._environment, what)
+                _log.warning("runpin cannot see the channels of %s: %s", self._environment, self._look_error)
             self._failing = True
 
     def _wait(self, wake: threading.Event) -> bool:
@@ -201,8 +206,9 @@ class ChannelWatch:
         jitter = random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
         try:
             told = self._listen(wake, jitter)
+            self._push_error = None
         except BaseException as error:  # noqa: BLE001 - without news it looks at an interval
-            self._note(error)
+            self._push_error = _said(error)
             self.pushed = False
             told = None
         if told is None:
@@ -233,9 +239,9 @@ class ChannelWatch:
                 self._watcher.close()
         return self._watcher
 
-    def _note(self, error: BaseException) -> str:
-        self.error = str(error) if isinstance(error, RunpinError) else type(error).__name__
-        return self.error
+
+def _said(error: BaseException) -> str:
+    return str(error) if isinstance(error, RunpinError) else type(error).__name__
 
 
 def _differ(one: View, other: View) -> bool:
