@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pinning_cost
 import publishing_cost
+import pushing_cost
 import reading_cost
 import replication_cost
 import starting_cost
@@ -27,6 +28,7 @@ GROUPS: tuple[Callable[[Path], Iterator[Row]], ...] = (
     reading_cost.rows,
     pinning_cost.rows,
     replication_cost.rows,
+    pushing_cost.rows,
     publishing_cost.rows,
     starting_cost.rows,
 )
