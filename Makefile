@@ -21,7 +21,7 @@ OPS  ?= 1000000
 FUZZ ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo screenshots test check format bench faults lock clean distclean
+.PHONY: help setup demo screenshots test check format bench faults peers lock clean distclean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,7 +71,11 @@ bench: $(STAMP) ## measure the budgets on this machine
 	@PYTHONPATH=tests $(BIN)/python tests/bench/run.py $(ARGS)
 
 faults: $(STAMP) ## kill processes and make up files, in the long form; OPS=1000000 operations, FUZZ=300 seconds
-	RUNPIN_FAULT_OPS=$(OPS) RUNPIN_FUZZ_SECONDS=$(FUZZ) $(BIN)/python -m pytest tests/faults --timeout=0 $(ARGS)
+	RUNPIN_FAULT_OPS=$(OPS) RUNPIN_FAULT_PATIENCE=5 RUNPIN_FUZZ_SECONDS=$(FUZZ) $(BIN)/python -m pytest tests/faults --timeout=0 $(ARGS)
+
+peers: $(STAMP) ## run the same faults against other SDKs, half an hour, and print the tables
+	@python3 -m venv .peers && .peers/bin/python -m pip install --quiet -r tests/peers/requirements.txt
+	@PYTHONPATH=tests $(BIN)/python tests/peers/peer_faults.py .peers/bin/python $(ARGS)
 
 # No index, host or path reaches the output, and a second run writes the same bytes.
 lock: ## resolve requirements/dev.txt anew; UPGRADE=1 moves the pins (needs uv)

@@ -176,7 +176,8 @@ def test_a_fault_costs_no_run_its_configuration(front: Front, tmp_path: Path, ro
             *(type(published).__name__, publish_took, took),
         )
     let_go(warm, fresh)
-    assert settled((before[0], before[1] + 2)), (before, held(), who_is_there())
+    # Two connections, each with both of its ends in the proxy, and the double's threads for them.
+    assert settled((before[0] + 2, before[1] + 8)), (before, held(), who_is_there())
 
 
 def check_new(row: Row, run: object, published: object, patience: float, took: float) -> None:
