@@ -76,7 +76,8 @@ def test_the_rows_are_those_that_are_tested() -> None:
 
 def test_a_page_that_promises_too_much_is_caught() -> None:
     """A test that is not there, a row without one, and a fault that nobody tries."""
-    page = f"\n## {OWN}\n\n| fault | test |\n|---|---|\n| `flood` | `tests/faults/test_flood.py::test_flood` |\n| `b` | |\n"
+    row = "| `flood` | `tests/faults/test_flood.py::test_flood` |"
+    page = f"\n## {OWN}\n\n| fault | test |\n|---|---|\n{row}\n| `b` | |\n"
 
     assert list(unknown(page)) == ["tests/faults/test_flood.py::test_flood"]
     assert list(unproven(page)) == ["`b`"]
