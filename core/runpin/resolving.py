@@ -231,18 +231,19 @@ class Resolver:
         tick = self._clock.monotonic()
         held = self._recalled.get((scope, name))
         if held is None or tick - held[0] > _RECALLED_FOR:
-            held = self._recalled[scope, name] = (tick, *self._best_known(scope, name))
+            held = self._recalled[scope, name] = (tick, *self._best_known(scope, name, away))
         _, seen, instead = held
         age = max(self._clock.now() - seen.at, timedelta(0))
         return Resolution(seen.channel, stale=True, age=age, reason=f"{away.what}{instead}")
 
-    def _best_known(self, scope: Scope, name: str) -> tuple[Sighting, str]:
+    def _best_known(self, scope: Scope, name: str, away: StoreError) -> tuple[Sighting, str]:
         """Return the state to go on from, and why it is not the newest one, if so."""
         newest = self._notes.last_seen(scope, name)
         if newest is None:
             raise StoreUnavailable(
-                f"the store does not answer, and this host never saw channel {name!r} of {scope}",
-                fix="run `runpin doctor`; the call can be repeated",
+                f"{away.what}, and this host never saw channel {name!r} of {scope}",
+                where=away.where,
+                fix=away.fix or "run `runpin doctor`; the call can be repeated",
             )
         why = self._unfit(newest.channel)
         good = None if why is None else self._notes.proven(scope, name)
