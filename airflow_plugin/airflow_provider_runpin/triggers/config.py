@@ -23,8 +23,8 @@ class ConfigVersionTrigger(BaseEventTrigger):
     Fires when a channel has moved and *path* is different there.
 
     All triggers of one channel look once together. A move counts as told when Airflow has stored what follows from it;
-    after a triggerer died before it heard of that, the next one tells it, once more if need be. Where the channel stands at the very first look is
-    no move.
+    after a triggerer died before it heard of that, the next one tells it, once more if need be. Where the channel
+    stands at the very first look is no move.
 
     Args:
         path: `"application/document"`, or an application, any of whose documents counts.
