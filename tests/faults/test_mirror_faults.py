@@ -16,7 +16,7 @@ from fault_rows import ROWS, Row
 from runpin.aws_appconfig.endpoint import Endpoint
 from runpin.aws_appconfig.live import LiveReader
 from runpin.aws_appconfig.mirror import Mirror
-from runpin.errors import RunpinError, StoreCorrupt, StoreUnavailable
+from runpin.errors import RunpinError
 from runpin.testing.store_contract import SCOPE
 
 _log = logging.getLogger(__name__)
@@ -64,12 +64,12 @@ def test_a_mirror_is_brought_once(stage: Stage, proxy: FaultProxy, row: Row) -> 
         brought: object
         try:
             brought = mirror.bring(SCOPE, "stable")
-        except (StoreUnavailable, StoreCorrupt) as error:
+        except RunpinError as error:  # a flipped bit may make the service say anything
             brought = error
         took = monotonic() - begun
         try:
             read: object = reader.read().snapshot.id.sequence
-        except (StoreUnavailable, StoreCorrupt) as error:
+        except RunpinError as error:
             read = error
     _log.info("aws, %s: bring %s after %.1f s, read %s", row.fault.name.lower(), brought, took, read)
     mirror.bring(SCOPE, "stable")
