@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 
 from runpin.errors import RunpinError
 
@@ -33,9 +34,10 @@ def failpoint(name: str) -> None:
     """
     if name != _name:
         return
+    # Sent to this thread: sent to the process, another thread may get it while this one goes on for a moment.
     if _action == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
+        signal.pthread_kill(threading.get_ident(), signal.SIGKILL)
     if _action == "stop":
-        os.kill(os.getpid(), signal.SIGSTOP)
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         return
     raise RunpinError(f"the failpoint {name!r} was reached", where=VARIABLE, fix=f"unset {VARIABLE}")
