@@ -61,7 +61,7 @@ class ConfigVersionTrigger(BaseEventTrigger):
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Fire for the moves that change *path*."""
         async for move in shared_stream:
-            if self._concerns(move):
+            if concerns(self.path, move):
                 yield _event(move)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -71,7 +71,7 @@ class ConfigVersionTrigger(BaseEventTrigger):
         following = await asyncio.to_thread(Following.open, *self.scope)
         while True:
             move = await following.next()
-            if self._concerns(move.payload):
+            if concerns(self.path, move.payload):
                 yield _event(move.payload)
             await following.told(move)
 
@@ -79,9 +79,6 @@ class ConfigVersionTrigger(BaseEventTrigger):
     def scope(self) -> tuple[str, str | None, str | None, str | None]:
         """Application, environment, tenant and channel; None is what the settings say."""
         return self.path.partition("/")[0], self.environment, self.tenant, self.channel
-
-    def _concerns(self, move: Mapping[str, Any]) -> bool:
-        return "/" not in self.path or self.path in move["changed"]
 
 
 class ConfigDiffersTrigger(BaseTrigger):
@@ -124,6 +121,11 @@ class ConfigDiffersTrigger(BaseTrigger):
             Waiting.open, self.path, self.since, self.environment, self.tenant, self.channel
         )
         yield _event(await waiting.difference())
+
+
+def concerns(path: str, move: Mapping[str, Any]) -> bool:
+    """Tell whether *move*, as a trigger fires with it, changes *path*: a document, or an application as a whole."""
+    return "/" not in path or path in move["changed"]
 
 
 def _event(payload: dict[str, Any]) -> TriggerEvent:

@@ -17,6 +17,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_runpin.triggers.config import concerns
 from runpin.assembly import default
 from runpin.errors import RunpinError
 from runpin.model import Scope, SnapshotId
@@ -145,7 +146,7 @@ class Waiting:
         key = ReactionKey("airflow", "", "wait", now.scope, now.name)
         at = self._place.core.clock.now()
         payload = self._place.payload(Reaction(key, now.revision, now.snapshot, now.digest, self._since, at))
-        return payload if "/" not in self._path or self._path in payload["changed"] else None
+        return payload if concerns(self._path, payload) else None
 
 
 class _Patiently:
