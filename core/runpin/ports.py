@@ -27,6 +27,7 @@ from runpin.model import (
     Snapshot,
     SnapshotId,
 )
+from runpin.overrides import Override
 from runpin.reactions import Reaction, ReactionKey
 
 
@@ -247,6 +248,36 @@ class Reactions(Protocol):
 
         Raises:
             NotFound: it was never begun.
+            StoreUnavailable
+        """
+        ...
+
+
+class Overrides(Protocol):
+    """What operators want of single runs: for each run and scope a line of wishes, one at most of them waiting."""
+
+    def newest(self, run: RunKey, scope: Scope) -> Override | None:
+        """Return the newest wish that is recorded for *run*, waiting or ended."""
+        ...
+
+    def record(self, override: Override) -> Override:
+        """
+        Record *override*, which waits from now on, and return it; one that waited before ends as replaced.
+
+        A repeated call after an unknown outcome is safe: it is the same conditional transaction.
+
+        Raises:
+            Conflict: its number is not the one that comes next; nothing was written.
+            StoreUnavailable
+        """
+        ...
+
+    def end(self, override: Override, outcome: str) -> Override:
+        """
+        Record how *override* ended unless that is recorded, and return what is recorded.
+
+        Raises:
+            NotFound: it was never recorded.
             StoreUnavailable
         """
         ...

@@ -21,7 +21,9 @@ FLOOR = frozenset(
         "changes",
         "feature_flags",
         "mirrors",
+        "overrides",
         "reactions",
+        "rerunning",
         "errors",
         "ports",
         "canonical",
@@ -46,6 +48,7 @@ STAGES = frozenset(
         "reacting",
         "reporting",
         "remembering",
+        "repeating",
         "rolling_back",
         "watching",
         "resolving",
@@ -95,7 +98,10 @@ CLOUDS = frozenset({"azure", "boto3", "botocore"})
 PLUGIN_SURFACE = frozenset(
     {"runpin"}
     | {f"runpin.{name}" for name in ("ancestry", "assembly", "errors", "handing_over", "hosting", "judging", "model")}
-    | {f"runpin.{name}" for name in ("pinning", "proposing", "reacting", "reactions", "reading", "settings", "testing")}
+    | {
+        f"runpin.{name}"
+        for name in ("pinning", "proposing", "reacting", "reactions", "reading", "rerunning", "settings", "testing")
+    }
 )
 NEVER_IN_PLUGIN = frozenset({"sqlalchemy", "alembic"})
 

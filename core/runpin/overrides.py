@@ -1,0 +1,66 @@
+"""
+Overrides: an operator names the Snapshot that one run shall use from its next rerun or safe point on.
+
+What is started with a Snapshot of its own carries that along, see `runpin.proposing`; this is for runs that exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from runpin.errors import UnknownSnapshot
+from runpin.model import Digest, RunKey, Scope, SnapshotId
+
+
+class OverrideKind(StrEnum):
+    """How long an Override lasts (Temporal's words)."""
+
+    PINNED = "pinned"
+    """Until another one is recorded; runs that this one triggers inherit it."""
+    ONCE = "once"
+    """For one rerun; the rerun after that goes back to what the run had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """
+    One wish for one run and scope.
+
+    Attributes:
+        run: whose.
+        scope: of which application, environment and tenant.
+        number: counts the wishes for this run and scope, from 1.
+        snapshot: what it shall use.
+        digest: that snapshot's digest.
+        since: what the run used when this was recorded, which `once` goes back to.
+        since_digest: that snapshot's digest.
+        kind: how long it lasts.
+        actor: who wants it.
+        reason: why.
+        at: when it was recorded.
+        partial: whether it may be taken when only some tasks run again, which leaves one run with two snapshots.
+        outcome: how it ended, None while it waits. Text for people: which rerun took it, or what replaced it.
+    """
+
+    run: RunKey
+    scope: Scope
+    number: int
+    snapshot: SnapshotId
+    digest: Digest
+    since: SnapshotId
+    since_digest: Digest
+    kind: OverrideKind
+    actor: str
+    reason: str
+    at: datetime
+    partial: bool = False
+    outcome: str | None = None
+
+    def __post_init__(self) -> None:
+        for snapshot, digest in ((self.snapshot, self.digest), (self.since, self.since_digest)):
+            if snapshot.short != digest[:12]:
+                raise UnknownSnapshot("the snapshot's id and digest disagree", where=str(snapshot))
+            if (snapshot.application, snapshot.environment) != (self.scope.application, self.scope.environment):
+                raise UnknownSnapshot(f"{snapshot} is not a snapshot of {self.scope}", where=str(self.run))
