@@ -10,10 +10,10 @@ from runpin.ancestry import ALONE
 from runpin.clock import SystemClock
 from runpin.counting import PinnedLately
 from runpin.errors import SettingsError
-from runpin.governing import Governing
 from runpin.model import Behavior
 from runpin.pinning import Pinner
 from runpin.reading import PinnedRun
+from runpin.releasing import Releasing
 from runpin.resolving import Resolver
 from runpin.watching import ChannelWatch
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from runpin.stores.disk import DiskCache
 
 
-class Runpin(Governing):
+class Runpin(Releasing):
     """
     The wired core: one per process and settings.
 

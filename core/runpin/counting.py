@@ -1,4 +1,4 @@
-"""How many runs were pinned to a Snapshot lately, which is how gates know that somebody reads it."""
+"""How many runs were pinned to a Snapshot: lately, which is how gates know that somebody reads it, or ever."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runpin.model import Digest, SnapshotId
     from runpin.ports import Clock, PinLedger
+
+_PAGE = 1_000
+_COUNTED = 10_000
 
 
 class PinnedLately:
@@ -49,3 +52,20 @@ class PinnedLately:
             if after is None:
                 return len(runs), since
         return max(len(runs), 1), since
+
+
+def count_pins(ledger: PinLedger, snapshot: SnapshotId) -> tuple[int, bool]:
+    """
+    Return how many pins of *snapshot* there are, and whether that is all of them; counting ends at ten thousand.
+
+    Raises:
+        StoreUnavailable
+    """
+    count, after = 0, None
+    while count < _COUNTED:
+        page = ledger.runs_of(snapshot, after=after, limit=_PAGE)
+        count += len(page.pins)
+        after = page.next
+        if after is None:
+            return count, True
+    return count, False

@@ -83,7 +83,7 @@ ADAPTERS = frozenset(
 )
 EDGE = frozenset(
     {"__init__", "__main__", "asking", "azure_backend", "settings", "assembly", "backends", "followers"}
-    | {"governing", "hosting", "cli"}
+    | {"governing", "hosting", "released", "releasing", "cli"}
 )
 TESTING = frozenset({"testing"})
 PLACED = FLOOR | STAGES | ADAPTERS | EDGE | TESTING
@@ -97,10 +97,13 @@ CLOUDS = frozenset({"azure", "boto3", "botocore"})
 
 PLUGIN_SURFACE = frozenset(
     {"runpin"}
-    | {f"runpin.{name}" for name in ("ancestry", "assembly", "errors", "handing_over", "hosting", "judging", "model")}
     | {
         f"runpin.{name}"
-        for name in ("pinning", "proposing", "reacting", "reactions", "reading", "rerunning", "settings", "testing")
+        for name in ("ancestry", "assembly", "errors", "handing_over", "hosting", "judging", "model", "testing")
+    }
+    | {
+        f"runpin.{name}"
+        for name in ("pinning", "proposing", "reacting", "reactions", "reading", "released", "rerunning", "settings")
     }
 )
 NEVER_IN_PLUGIN = frozenset({"sqlalchemy", "alembic"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,24 +20,20 @@ from runpin.cli.options import (
     SnapshotName,
     Tenant,
     actor,
+    address_of,
     opened,
-    rules_of,
 )
 from runpin.cli.printing import alike, columns, emit, fields, heading, moment, note, say, warn_stale
-from runpin.cli.shapes import channel_shape, finding_shape, standing_shape
+from runpin.cli.shapes import Shape, channel_shape, finding_shape, standing_shape
 from runpin.errors import InvalidConfig, SourceError, ValidationFailed
-from runpin.model import Scope, SnapshotId
+from runpin.model import SnapshotId
+from runpin.released import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from runpin.assembly import Runpin
-    from runpin.model import Channel, Finding
-    from runpin.promoting import Promotion
-    from runpin.rolling_back import Return
-
-_PAGE = 1000
-_COUNTED = 10_000
+    from runpin.model import Channel
+    from runpin.released import PromoteOutcome, RollbackOutcome
 
 channel = typer.Typer(help="See and move a channel: what new runs follow.")
 quarantine = typer.Typer(help="Bar snapshots from new runs, and let them in again.")
@@ -100,36 +97,34 @@ def move_channel(  # noqa: PLR0913 - one parameter for each option
     """
     if unchecked and not reason.strip():
         raise typer.BadParameter("it needs --reason", param_hint="--unchecked")
-    from runpin.promoting import Promotion, promote_unchecked
-
     target = SnapshotId.parse(snapshot)
-    with opened(environment, tenant, name) as core:
-        core.mirrors  # noqa: B018 - what cannot be used is refused before anything is moved
-        scope = Scope(application, core.settings.environment, core.settings.tenant)
-        asked = Promotion(scope, core.settings.channel, target, expect_revision, actor(), reason)
-        moved, found = (
-            (promote_unchecked(asked, core.store), ()) if unchecked else _promoted(core, asked, repository, ref)
+    with opened(environment, tenant, name) as core, _way_out():
+        done = core.promote(
+            core.scope_of(application),
+            target,
+            Request(actor(), reason),
+            expected_revision=expect_revision,
+            repository=address_of(core, repository),
+            ref=ref,
+            unchecked=unchecked,
+            before_mirrors=_quiet if as_json else _print_promotion,
         )
-        if not as_json:
-            _print_channel(moved)
-            alike([finding_shape(each) for each in found], stderr=False)
-        states = core.bring_mirrors([moved])
     if as_json:
-        findings, mirrors = [finding_shape(each) for each in found], [mirror_shape(each) for each in states]
-        emit({**channel_shape(moved), "findings": findings, "mirrors": mirrors})
+        findings, mirrors = (
+            [finding_shape(each) for each in done.findings],
+            [mirror_shape(each) for each in done.mirrors],
+        )
+        emit({**channel_shape(done.channel), "findings": findings, "mirrors": mirrors})
     else:
-        follow_up(states)
-    if require_mirrors and not all_well(states):
+        follow_up(done.mirrors)
+    if require_mirrors and not all_well(done.mirrors):
         raise typer.Exit(1)
 
 
-def _promoted(
-    core: Runpin, asked: Promotion, repository: str | None, ref: str | None
-) -> tuple[Channel, Sequence[Finding]]:
-    from runpin.promoting import promote
-
+@contextmanager
+def _way_out() -> Iterator[None]:
     try:
-        done = promote(asked, core.store, rules_of(core, repository, ref), core.lately)
+        yield
     except ValidationFailed:
         raise
     except (SourceError, InvalidConfig) as error:
@@ -137,7 +132,6 @@ def _promoted(
         way_out = "or move it without them: --unchecked --reason TEXT, which the history shows"
         fix = f"{error.fix}; {way_out}" if error.fix else way_out
         raise type(error)(error.what, where=error.where, fix=fix) from error
-    return done.channel, done.findings
 
 
 def rollback(
@@ -159,33 +153,28 @@ def rollback(
 
     The present one is quarantined: no new run gets it. Runs that have started keep what they have.
     """
-    from runpin.rolling_back import carry_out, plan_return
-
     target = SnapshotId.parse(to) if to else None
     with opened(environment, tenant, name) as core:
         scope = channel_of(core, application).scope
-        plan = plan_return(core.store, core.ledger, scope, core.settings.channel, target)
-        after = carry_out(plan, core.store, core.ledger, actor=actor(), reason=reason)
-        runs, exact = _count_runs(core, plan.left)
-        if not as_json:
-            _print_rollback(plan, after, f"{runs}" if exact else f"{runs} or more")
-        # Last: no mirror may hold up what takes a fault out of use.
-        states = core.bring_mirrors([after])
+        shown = _quiet if as_json else _print_rollback
+        done = core.roll_back(scope, Request(actor(), reason), to=target, before_mirrors=shown)
     if as_json:
-        emit(
-            {
-                "channel": channel_shape(after),
-                "left": str(plan.left),
-                "finished_earlier": plan.finishes,
-                "runs": runs,
-                "runs_exact": exact,
-                "mirrors": [mirror_shape(each) for each in states],
-            }
-        )
+        emit(_rollback_shape(done))
     else:
-        follow_up(states)
-    if require_mirrors and not all_well(states):
+        follow_up(done.mirrors)
+    if require_mirrors and not all_well(done.mirrors):
         raise typer.Exit(1)
+
+
+def _rollback_shape(done: RollbackOutcome) -> Shape:
+    return {
+        "channel": channel_shape(done.channel),
+        "left": str(done.left),
+        "finished_earlier": done.finishes,
+        "runs": done.runs,
+        "runs_exact": done.exact,
+        "mirrors": [mirror_shape(each) for each in done.mirrors],
+    }
 
 
 @quarantine.command("list")
@@ -226,28 +215,27 @@ def _set_barred(snapshot: str, reason: str, *, barred: bool, as_json: bool) -> N
         say(f"{found} is quarantined: no new run gets it." if barred else f"New runs may have {found} again.")
 
 
-def _count_runs(core: Runpin, snapshot: SnapshotId) -> tuple[int, bool]:
-    """Return how many runs have a pin of *snapshot*, and whether that is all of them."""
-    count, after = 0, None
-    while count < _COUNTED:
-        page = core.ledger.runs_of(snapshot, after=after, limit=_PAGE)
-        count += len(page.pins)
-        after = page.next
-        if after is None:
-            return count, True
-    return count, False
-
-
 def _print_channel(found: Channel) -> None:
     heading(f"{found.name} of {found.scope}")
     fields([("snapshot", found.snapshot), ("revision", found.revision), ("moved", moment(found.moved_at))])
 
 
-def _print_rollback(plan: Return, after: Channel, runs: str) -> None:
-    if plan.finishes:
+def _quiet(_: object) -> None:
+    pass
+
+
+def _print_promotion(done: PromoteOutcome) -> None:
+    _print_channel(done.channel)
+    alike([finding_shape(each) for each in done.findings], stderr=False)
+
+
+def _print_rollback(done: RollbackOutcome) -> None:
+    after = done.channel
+    if done.finishes:
         say(f"An earlier rollback of {after.scope} is finished now.", style="green")
     else:
         say(f"{after.name} of {after.scope} is back, at revision {after.revision}.", style="green")
-    columns(("", "", ""), [("from", str(plan.left), "quarantined"), ("to", str(plan.to), "")], indent=2)
-    note(f"Pins of {plan.left}: {runs}. Runs that have started keep it.")
-    say(f"  runpin pins --snapshot {plan.left}")
+    columns(("", "", ""), [("from", str(done.left), "quarantined"), ("to", str(done.to), "")], indent=2)
+    runs = f"{done.runs}" if done.exact else f"{done.runs} or more"
+    note(f"Pins of {done.left}: {runs}. Runs that have started keep it.")
+    say(f"  runpin pins --snapshot {done.left}")

@@ -78,16 +78,14 @@ def actor() -> str:
     return chosen or f"{_user()}@{socket.gethostname()}"
 
 
-def committed(
-    core: Runpin, repository: str | None, ref: str | None, *, accept_rewrite: bool = False
-) -> tuple[Source, Commit]:
+def committed(core: Runpin, repository: str | None, ref: str | None) -> tuple[Source, Commit]:
     """
     Return the config repository in Git, and the commit *ref*; the newest one of the branch by default.
 
     Raises:
         SourceError
     """
-    source = core.source(_address(core, repository), accept_rewrite=accept_rewrite)
+    source = core.source(address_of(core, repository))
     return source, source.resolve(ref or core.settings.branch)
 
 
@@ -98,7 +96,7 @@ def rules_of(core: Runpin, repository: str | None, ref: str | None) -> Rules:
     Raises:
         SourceError
     """
-    return core.rules(_address(core, repository), ref)
+    return core.rules(address_of(core, repository), ref)
 
 
 def readable(core: Runpin, repository: str | None, ref: str | None) -> tuple[Source, Commit]:
@@ -112,7 +110,7 @@ def readable(core: Runpin, repository: str | None, ref: str | None) -> tuple[Sou
     """
     from runpin.sources.directory import DirectorySource
 
-    address = _address(core, repository)
+    address = address_of(core, repository)
     folder = Path(address).expanduser()
     if ref is not None or not folder.is_dir() or _is_bare(folder):
         return committed(core, address, ref)
@@ -132,7 +130,8 @@ def repository_at(core: Runpin, repository: str | None) -> str | None:
     return None if found is None else str(found)
 
 
-def _address(core: Runpin, repository: str | None) -> str:
+def address_of(core: Runpin, repository: str | None) -> str:
+    """Return the address of the config repository as `repository_at`, without any the folder we are in."""
     return repository_at(core, repository) or str(Path.cwd())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +16,7 @@ from runpin.cli.options import (
     Ref,
     Repository,
     actor,
-    committed,
+    address_of,
     opened,
 )
 from runpin.cli.printing import alike, columns, emit, heading, note, say, tracker
@@ -29,15 +29,11 @@ from runpin.cli.shapes import (
     scope_shape,
     text_or_none,
 )
-from runpin.errors import SnapshotQuarantined, UnknownChannel
+from runpin.released import PublishOutcome, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from runpin.assembly import Runpin
-    from runpin.mirrors import MirrorState
-    from runpin.model import Channel
-    from runpin.publishing import Plan, Published, ScopePlan
+    from runpin.publishing import Plan, ScopePlan
 
 
 def publish(  # noqa: PLR0913 - one parameter for each option
@@ -65,56 +61,43 @@ def publish(  # noqa: PLR0913 - one parameter for each option
     Runs that have started keep what they have.
     Without --ref it is the newest commit of the branch: RUNPIN_BRANCH, else main.
     """
-    from runpin.publishing import plan as make_plan
-
     with opened(environment, channel=channel) as core:
-        core.mirrors  # noqa: B018 - what cannot be used is refused before anything is written
-        source, commit = committed(core, repository, ref, accept_rewrite=accept_rewrite)
-        plan = make_plan(
-            source,
-            commit,
-            core.settings.environment,
-            core.store,
+        plan = core.plan_publishing(
+            ref or None,
+            repository=address_of(core, repository),
             applications=applications or (),
-            channel=core.settings.channel,
-            check=core.check,
-            lately=core.lately,
             accept_rewrite=accept_rewrite,
         )
         if not as_json:
             _print_plan(plan)
-        done = () if dry_run else _carry_out(core, plan, reason or commit.message, shown=not as_json)
-        if not as_json:
-            _print_result(plan, done, dry_run=dry_run)
-        states = core.bring_mirrors([each.channel for each in done])
+        done = PublishOutcome(plan, ()) if dry_run else _carry_out(core, plan, reason, shown=not as_json)
+        if dry_run and not as_json:
+            _print_dry_run(plan)
     if as_json:
-        emit(_shape(plan, done, states, dry_run=dry_run))
+        emit(_shape(done, dry_run=dry_run))
     else:
-        follow_up(states)
-    if require_mirrors and not all_well(states):
+        follow_up(done.mirrors)
+    if require_mirrors and not all_well(done.mirrors):
         raise typer.Exit(1)
 
 
-def _carry_out(core: Runpin, plan: Plan, reason: str, *, shown: bool) -> Sequence[Published]:
-    from runpin.publishing import publish as carry_out
+def _carry_out(core: Runpin, plan: Plan, reason: str, *, shown: bool) -> PublishOutcome:
+    request = Request(actor(), reason)
+    if not shown:
+        return core.publish(plan, request)
+    bar, step = tracker("publishing", len(plan.scopes))
+    with ExitStack() as showing:
+        showing.enter_context(bar)
 
-    bar, step = tracker("publishing", len(plan.scopes) if shown else 0)
-    try:
-        with bar if shown else nullcontext():
-            return carry_out(plan, core.store, actor=actor(), reason=reason, on_progress=lambda _: step())
-    except SnapshotQuarantined:
-        # Every other scope is published.
-        core.bring_mirrors(list(_standing(core, plan)))
-        raise
+        def told(done: PublishOutcome) -> None:
+            showing.close()
+            _print_result(done)
 
-
-def _standing(core: Runpin, plan: Plan) -> Iterator[Channel]:
-    for each in plan.scopes:
-        with suppress(UnknownChannel):
-            yield core.store.channel(each.scope, plan.channel)
+        return core.publish(plan, request, on_progress=lambda _: step(), before_mirrors=told)
 
 
-def _shape(plan: Plan, done: Sequence[Published], states: Sequence[MirrorState], *, dry_run: bool) -> Shape:
+def _shape(done: PublishOutcome, *, dry_run: bool) -> Shape:
+    plan = done.plan
     return {
         "dry_run": dry_run,
         "commit": commit_shape(plan.commit),
@@ -136,9 +119,9 @@ def _shape(plan: Plan, done: Sequence[Published], states: Sequence[MirrorState],
         "findings": [finding_shape(each) for each in plan.findings],
         "published": [
             {"snapshot": str(each.snapshot), "moved": each.moved, "channel": channel_shape(each.channel)}
-            for each in done
+            for each in done.published
         ],
-        "mirrors": [mirror_shape(each) for each in states],
+        "mirrors": [mirror_shape(each) for each in done.mirrors],
     }
 
 
@@ -163,11 +146,12 @@ def _target(scope: ScopePlan) -> str:
     return f"…{scope.snapshot.digest[:12]}" if scope.moves else "stays"
 
 
-def _print_result(plan: Plan, done: Sequence[Published], *, dry_run: bool) -> None:
-    if dry_run:
-        note("Dry run: nothing was written." if plan.moves else "Dry run: nothing was written, and nothing would move.")
-        return
-    moved = [each for each in done if each.moved]
+def _print_dry_run(plan: Plan) -> None:
+    note("Dry run: nothing was written." if plan.moves else "Dry run: nothing was written, and nothing would move.")
+
+
+def _print_result(done: PublishOutcome) -> None:
+    plan, moved = done.plan, [each for each in done.published if each.moved]
     if not moved:
         say(f"Nothing moves: {plan.channel} of {plan.environment} holds this content already.")
         return
