@@ -14,6 +14,7 @@ from runpin.model import Behavior
 from runpin.pinning import Pinner
 from runpin.reading import PinnedRun
 from runpin.releasing import Releasing
+from runpin.rerunning import FIRST
 from runpin.resolving import Resolver
 from runpin.watching import ChannelWatch
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from runpin.ports import Clock, SnapshotStore
     from runpin.proposing import Proposal
     from runpin.reacting import Reactor
+    from runpin.repeating import Repeats
+    from runpin.rerunning import Rerun
     from runpin.settings import Settings
     from runpin.stores.disk import DiskCache
 
@@ -183,7 +186,23 @@ class Runpin(Releasing):
     @cached_property
     def pinner(self) -> Pinner:
         """The pin protocol."""
-        return Pinner(self.ledger, self.ledger, self.resolver, self.cache, self.clock, circuit=self.asking.ledger)
+        return Pinner(
+            self.ledger,
+            self.ledger,
+            self.resolver,
+            self.cache,
+            self.clock,
+            circuit=self.asking.ledger,
+            repeats=lambda: self.repeats,
+            history=self.store,
+        )
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """What cleared runs use."""
+        from runpin.repeating import Repeats
+
+        return Repeats(self.ledger, self.backend.reactions, self.backend.overrides, self.clock)
 
     @cached_property
     def reactor(self) -> Reactor:
@@ -223,6 +242,7 @@ class Runpin(Releasing):
         behavior: Behavior = Behavior.PINNED,
         ancestry: Ancestry = ALONE,
         on_pin: Callable[[Pin], None] | None = None,
+        rerun: Rerun = FIRST,
     ) -> PinnedRun:
         """Return the run *key* with the configuration it keeps; nothing is decided before its first read."""
         return PinnedRun(
@@ -235,6 +255,7 @@ class Runpin(Releasing):
             behavior=behavior,
             channel=self.settings.channel,
             ancestry=ancestry,
+            rerun=rerun,
             on_pin=on_pin,
         )
 

@@ -31,6 +31,7 @@ Every error runpin raises on purpose, as one tree.
     - EpochConflict               somebody else switched the run first
     - SnapshotQuarantined         the snapshot is barred from new pins
     - PinConflict                 one run would see two snapshots
+    - RepinRefused                a rerun asks for another snapshot than the rest of its run has
   + InvalidProposal               what a caller wrote into the run cannot be read
   + InvalidEvent                  what was delivered as an event cannot be read
   + ConfigUnavailable             no pin, no proposal and no backend: retry, never guess
@@ -258,6 +259,10 @@ class SnapshotQuarantined(Conflict):
 
 class PinConflict(Conflict):
     """One run would see two snapshots without a declared switch."""
+
+
+class RepinRefused(Conflict):
+    """A rerun asks for a snapshot that the rest of its run does not have, or wants one that nobody named."""
 
 
 class InvalidEvent(RunpinError):

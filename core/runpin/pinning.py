@@ -1,11 +1,12 @@
 """
 The pin protocol: one run, one Snapshot.
 
-Decide: the first read asks the ledger, set-if-absent. The candidate is the run's Override; else what the run that it
-repeats, or its group, has; else its proposal unless that is quarantined; else where the channel stands now.
+Decide: the first read asks the ledger, set-if-absent. `rerunning.decide` says where the candidate comes from: the run's
+Override, what the run that it repeats, or its group, has, its proposal unless that is quarantined, the channel.
 The ledger's answer is the pin.
 Repeat: every later read, in any process, gets the same answer.
-Switch: only `switch`, called at a declared safe point, opens a new epoch.
+Switch: only `switch`, called at a declared safe point, and a rerun that is to have another Snapshot, see `repeating`,
+open a new epoch.
 Fail static: when the ledger does not answer, what this host knows about the run is used, or the proposal, marked as
 unconfirmed; with neither there is an error that can be retried, never a guess. Once the ledger answers again, what was
 read has to agree with it, and with the run that this one repeats. A ledger that takes its time is waited for, but not
@@ -15,50 +16,38 @@ by a run whose pin this host has seen on record.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runpin.ancestry import ALONE, Ancestry
 from runpin.circuit import Circuit
 from runpin.errors import (
-    ConfigUnavailable,
     EpochConflict,
-    PinConflict,
+    RepinRefused,
     SnapshotQuarantined,
     StoreError,
     StoreUnavailable,
     UnknownSnapshot,
 )
-from runpin.model import STABLE, Asked, Behavior, Pin, RunKey, Scope, SnapshotId
+from runpin.looking_back import channel_as_of
+from runpin.model import STABLE, Asked, Behavior, Pin, RunKey, Scope
+from runpin.questions import Question, agree, conflict, foreign, needs_ledger, refused, undecided
 from runpin.remembering import PinNotes
+from runpin.repeating import Cleared
+from runpin.rerunning import FIRST, Event, Held, Rerun, RerunPolicy, Situation, Take, decide
 
 if TYPE_CHECKING:
-    from runpin.ports import Cache, Clock, PinLedger, Quarantine
+    from collections.abc import Callable
+
+    from runpin.ports import Cache, Clock, History, PinLedger, Quarantine
     from runpin.proposing import Proposal
+    from runpin.repeating import Repeats
     from runpin.resolving import Resolver
 
 _log = logging.getLogger("runpin.pinning")
 
 # A channel that moves between our reading it and our pinning is normal; one that does so this often is not.
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What is asked for, and all that the run brings along."""
-
-    run: RunKey
-    scope: Scope
-    proposal: Proposal
-    channel: str
-    ancestry: Ancestry
-
-    @property
-    def follows(self) -> bool:
-        """Whether other runs come before the proposal; an Override comes before other runs."""
-        application = self.scope.application
-        chosen = application in self.proposal.pins and self.proposal.asked(application) is Asked.OVERRIDE
-        return bool(self.ancestry) and not chosen
 
 
 class Pinner:
@@ -73,6 +62,8 @@ class Pinner:
         clock: Clock,
         *,
         circuit: Circuit | None = None,
+        repeats: Callable[[], Repeats] | None = None,
+        history: History | None = None,
     ) -> None:
         self._ledger = ledger
         self._quarantine = quarantine
@@ -80,6 +71,8 @@ class Pinner:
         self._notes = PinNotes(cache)
         self._clock = clock
         self._circuit = circuit or Circuit(clock, "the ledger", local=True)
+        self._repeats = repeats
+        self._history = history
 
     def pin(
         self,
@@ -89,9 +82,10 @@ class Pinner:
         channel: str = STABLE,
         ancestry: Ancestry = ALONE,
         behavior: Behavior = Behavior.PINNED,
+        rerun: Rerun = FIRST,
     ) -> Pin:
         """
-        Return the run's pin, deciding it on the first call only.
+        Return the run's pin, deciding it on the first call, and once more for each time the run was cleared.
 
         A `PINNED` run whose pin this host has seen on record waits for no ledger that takes its time; an `AUTO_UPGRADE`
         one may have switched elsewhere, so it goes on from what this host has seen only if the ledger is known to be
@@ -103,17 +97,25 @@ class Pinner:
             UnknownSnapshot: an Override names a snapshot that does not exist, or one of another scope.
             PinConflict: the run, or the one that it repeats, read one snapshot while the ledger was away, and the
                 ledger says another.
+            RepinRefused: the run is repeated, and its job wants a name that nobody gave, or what would give it two
+                snapshots.
             ConfigUnavailable: the ledger does not answer and nothing is known about the run.
         """
         known = self._notes.recall(run, scope)
-        question = _Question(run, scope, proposal, channel, ancestry)
+        question = Question(run, scope, proposal, channel, ancestry, rerun)
+        settled = self._notes.is_settled(run, scope, rerun.number)
         try:
-            pin = self._on_record(run, scope, known, behavior)
+            # Where a clear is not decided yet, what this host knows is from before it.
+            pin = self._on_record(run, scope, known if settled else None, behavior)
             unconfirmed = self._unconfirmed(known)
             if pin is None:
                 pin = self._decide(question) if unconfirmed is None else self._confirm(question, unconfirmed)
-            _agree(pin, unconfirmed)
+            agree(pin, unconfirmed)
+            if not settled:
+                pin = self._settle(question)
         except StoreUnavailable as unavailable:
+            if not settled and known is not None and rerun.policy is not RerunPolicy.KEEP:
+                raise undecided(question) from unavailable
             return known or self._fail_static(question, unavailable)
         except StoreError as lying:
             if known is None or not known.confirmed:
@@ -167,14 +169,88 @@ class Pinner:
         # For the day the ledger is away: then this host has to know by itself what is barred.
         self._resolver.note_barred(environment, self._circuit.insist(self._quarantine.barred, environment))
 
-    def _decide(self, question: _Question) -> Pin:
-        self._note_barred(question.scope.environment)
-        followed = self._followed(question) if question.follows else None
-        return self._decide_alone(question) if followed is None else self._follow(question, followed)
+    def _settle(self, question: Question) -> Pin:
+        """Return the pin after the newest clear of a run that has one."""
+        run, scope, rerun = question.run, question.scope, question.rerun
+        if self._repeats is None:
+            raise RepinRefused("this run was cleared, and nothing here decides what it uses then", where=str(run))
+        self._note_barred(scope.environment)
+        cleared = Cleared(
+            run,
+            scope,
+            question.channel,
+            rerun,
+            barred=lambda pin: self._resolver.known_barred(pin.snapshot),
+            candidate=lambda take: self._anew(question, take),
+            named=question.named and question.event is Event.BACKFILL,
+        )
+        pin = self._circuit.insist(self._repeats().settle, cleared)
+        self._notes.remember(pin)
+        self._notes.settle(run, scope, rerun.number)
+        return pin
 
-    def _decide_alone(self, question: _Question) -> Pin:
+    def _anew(self, question: Question, take: Take) -> Pin:
+        """Return what a decision leads to that needs more than the run's own pin; nothing is written for the run."""
+        if take is Take.MOMENT:
+            return self._at_its_moment(question)
+        if take is Take.NAMED:
+            return self._proposed(question) or self._from_channel(question)
+        if take is Take.GROUP and question.ancestry.group is not None:
+            return self._of_group(question, question.ancestry.group)
+        return self._from_channel(question)
+
+    def _decide(self, question: Question) -> Pin:
+        self._note_barred(question.scope.environment)
+        earlier = self._earlier(question) if question.follows else None
+        decision = decide(self._situation(question, earlier))
+        if earlier is not None and decision.take in {Take.EARLIER, Take.REFUSE}:
+            # Of one that is barred the ledger says so.
+            return self._follow(question, earlier)
+        if decision.take is Take.REFUSE:
+            raise refused(question, decision)
+        if decision.take is Take.MOMENT:
+            return self._circuit.insist(self._ledger.put_if_absent, self._at_its_moment(question))
+        if question.ancestry.group is not None and decision.take is not Take.NAMED:
+            return self._follow(question, self._of_group(question, question.ancestry.group))
+        # What was proposed to a run that repeats another is what the other one had.
+        return self._decide_alone(question, propose=earlier is None or decision.take is Take.NAMED)
+
+    def _situation(self, question: Question, earlier: Pin | None) -> Situation:
+        rerun = question.rerun
+        barred = earlier is not None and self._resolver.known_barred(earlier.snapshot)
+        return Situation(
+            event=question.event,
+            policy=rerun.policy,
+            backfill=rerun.backfill,
+            earlier=Held.NONE if earlier is None else Held.BARRED if barred else Held.GOOD,
+            parent=Held.GOOD if question.asked is Asked.PARENT else Held.NONE,
+            named=question.named,
+            whole=rerun.whole,
+            partial=rerun.partial,
+        )
+
+    def _at_its_moment(self, question: Question) -> Pin:
+        run, scope, moment = question.run, question.scope, question.rerun.moment
+        if self._history is None or moment is None:
+            raise RepinRefused(
+                "its backfill wants what was live at each run's logical date, and this run has none",
+                where=str(run),
+                fix="choose `latest` or `original`, or name a snapshot",
+            )
+        then = self._circuit.insist(channel_as_of, self._history, scope, question.channel, moment)
+        return Pin(
+            run,
+            scope,
+            then.snapshot,
+            then.digest,
+            self._clock.now(),
+            channel=question.channel,
+            revision=then.revision,
+        )
+
+    def _decide_alone(self, question: Question, *, propose: bool = True) -> Pin:
         scope, channel = question.scope, question.channel
-        candidate = self._proposed(question)
+        candidate = self._proposed(question) if propose else None
         for _ in range(_ATTEMPTS):
             if candidate is None:
                 candidate = self._from_channel(question)
@@ -189,26 +265,32 @@ class Pinner:
             fix=f"move it: `runpin rollback {scope.application} --environment {scope.environment}`",
         )
 
-    def _followed(self, question: _Question) -> Pin | None:
-        runs, group = question.ancestry.runs, question.ancestry.group
+    def _earlier(self, question: Question) -> Pin | None:
+        runs = question.ancestry.runs
         for place, earlier in enumerate(runs):
-            beyond = replace(question, run=earlier, ancestry=Ancestry(runs[place + 1 :]))
+            beyond = replace(question, run=earlier, ancestry=Ancestry(runs[place + 1 :]), rerun=FIRST)
             held = self._on_record(earlier, question.scope) or self._caught_up(beyond)
             if held is not None:
                 return held
-        if group is None:
-            return None
-        held = self._on_record(group, question.scope) or self._decide_alone(replace(question, run=group))
+        return None
+
+    def _of_group(self, question: Question, group: RunKey) -> Pin:
+        alone = replace(question, run=group, ancestry=ALONE, rerun=FIRST)
+        held = self._on_record(group, question.scope) or self._decide_alone(alone)
         # No process is the group, so nobody else would write down for the next member what this host knows of it.
         self._notes.remember(held)
         return held
 
-    def _caught_up(self, question: _Question) -> Pin | None:
+    def _followed(self, question: Question) -> Pin | None:
+        earlier, group = self._earlier(question), question.ancestry.group
+        return earlier if earlier is not None or group is None else self._of_group(question, group)
+
+    def _caught_up(self, question: Question) -> Pin | None:
         # It read while the ledger was away, and nobody asked for it since: its own next read would do the same.
         unconfirmed = self._unconfirmed(self._notes.recall(question.run, question.scope))
         return None if unconfirmed is None else self._confirm(question, unconfirmed)
 
-    def _follow(self, question: _Question, followed: Pin) -> Pin:
+    def _follow(self, question: Question, followed: Pin) -> Pin:
         try:
             return self._circuit.insist(self._ledger.put_if_absent, self._as_own(question, followed))
         except SnapshotQuarantined as barred:
@@ -220,22 +302,22 @@ class Pinner:
                 fix="launch a new run, or repeat all steps with an Override that names another snapshot",
             ) from barred
 
-    def _as_own(self, question: _Question, followed: Pin) -> Pin:
+    def _as_own(self, question: Question, followed: Pin) -> Pin:
         asked = Asked.OVERRIDE if followed.asked is Asked.OVERRIDE else Asked.PARENT
         return replace(followed, run=question.run, at=self._clock.now(), epoch=0, asked=asked, confirmed=True)
 
-    def _confirm(self, question: _Question, unconfirmed: Pin) -> Pin:
+    def _confirm(self, question: Question, unconfirmed: Pin) -> Pin:
         self._note_barred(unconfirmed.scope.environment)
         followed = self._followed(question) if unconfirmed.asked is Asked.PARENT else None
         if followed is not None and followed.digest != unconfirmed.digest:
             # It switched, or decided, where this host did not see it.
-            raise _conflict(unconfirmed, f"{followed.run.run_id}, which it follows, uses {followed.snapshot}")
+            raise conflict(unconfirmed, f"{followed.run.run_id}, which it follows, uses {followed.snapshot}")
         try:
             return self._circuit.insist(self._ledger.put_if_absent, replace(unconfirmed, confirmed=True))
         except SnapshotQuarantined as barred:
-            raise _conflict(unconfirmed, "it is barred from new pins now") from barred
+            raise conflict(unconfirmed, "it is barred from new pins now") from barred
 
-    def _proposed(self, question: _Question) -> Pin | None:
+    def _proposed(self, question: Question) -> Pin | None:
         scope = question.scope
         snapshot = question.proposal.pins.get(scope.application)
         if snapshot is None:
@@ -243,7 +325,7 @@ class Pinner:
         asked = question.proposal.asked(scope.application)
         if snapshot.environment != scope.environment:
             if asked is Asked.OVERRIDE:
-                raise _foreign(snapshot, scope)
+                raise foreign(snapshot, scope)
             return None
         try:
             digest = self._resolver.find(snapshot)
@@ -253,11 +335,11 @@ class Pinner:
             raise
         if self._resolver.snapshot(digest, snapshot.sequence).scope != scope:
             if asked is Asked.OVERRIDE:
-                raise _foreign(snapshot, scope)
+                raise foreign(snapshot, scope)
             return None
         return Pin(question.run, scope, snapshot, digest, self._clock.now(), channel=question.channel, asked=asked)
 
-    def _from_channel(self, question: _Question) -> Pin:
+    def _from_channel(self, question: Question) -> Pin:
         scope, channel = question.scope, question.channel
         found, at = self._resolver.present(scope, channel), self._clock.now()
         return Pin(question.run, scope, found.snapshot, found.digest, at, channel=channel, revision=found.revision)
@@ -271,17 +353,13 @@ class Pinner:
                 raise
             return held
 
-    def _fail_static(self, question: _Question, unavailable: StoreUnavailable) -> Pin:
+    def _fail_static(self, question: Question, unavailable: StoreUnavailable) -> Pin:
         try:
             found = self._recalled(question) if question.follows else self._proposed(question)
         except StoreUnavailable:
             found = None
-        if found is None or self._resolver.known_barred(found.snapshot):
-            raise ConfigUnavailable(
-                f"no snapshot of {question.scope} can be decided for this run: the ledger does not answer",
-                where=str(question.run),
-                fix="let the engine retry the task; `runpin doctor` says which backend is away",
-            ) from unavailable
+        if found is None or self._resolver.known_barred(found.snapshot) or needs_ledger(question):
+            raise undecided(question) from unavailable
         pin = replace(found, confirmed=False)
         self._notes.remember(pin)
         return pin
@@ -289,29 +367,8 @@ class Pinner:
     def _unconfirmed(self, known: Pin | None) -> Pin | None:
         return known if known is not None and not known.confirmed else None
 
-    def _recalled(self, question: _Question) -> Pin | None:
+    def _recalled(self, question: Question) -> Pin | None:
         # Only the nearest: it may have switched where this host did not see it, and then an earlier one misleads.
         nearest = question.ancestry.runs[0] if question.ancestry.runs else question.ancestry.group
         held = None if nearest is None else self._notes.recall(nearest, question.scope)
         return None if held is None else self._as_own(question, held)
-
-
-def _agree(decided: Pin, unconfirmed: Pin | None) -> None:
-    if unconfirmed is not None and unconfirmed.digest != decided.digest:
-        raise _conflict(unconfirmed, f"the ledger says {decided.snapshot}")
-
-
-def _conflict(unconfirmed: Pin, why: str) -> PinConflict:
-    return PinConflict(
-        f"this run read {unconfirmed.snapshot} while the ledger was away, but {why}",
-        where=str(unconfirmed.run),
-        fix="trigger the run anew: some of its tasks have read another snapshot than the rest would",
-    )
-
-
-def _foreign(snapshot: SnapshotId, scope: Scope) -> UnknownSnapshot:
-    return UnknownSnapshot(
-        f"{snapshot} is not a snapshot of {scope}",
-        where="the run's parameters, key 'runpin'",
-        fix=f"choose one that `runpin history {scope.application} --environment {scope.environment}` lists",
-    )

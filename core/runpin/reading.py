@@ -20,6 +20,7 @@ from runpin.errors import NoRun, UnknownDocument
 from runpin.model import STABLE, Behavior, Pin, RunKey, Scope, Snapshot, check_name
 from runpin.modelling import as_model, is_protobuf
 from runpin.proposing import Proposal
+from runpin.rerunning import FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from runpin.modelling import ProtobufMessage
     from runpin.pinning import Pinner
+    from runpin.rerunning import Rerun
     from runpin.resolving import Resolver
 
     Model = TypeVar("Model", bound=BaseModel | ProtobufMessage)
@@ -61,6 +63,7 @@ class PinnedRun:
         behavior: Behavior = Behavior.PINNED,
         channel: str = STABLE,
         ancestry: Ancestry = ALONE,
+        rerun: Rerun = FIRST,
         on_pin: Callable[[Pin], None] | None = None,
     ) -> None:
         self.key = key
@@ -72,6 +75,7 @@ class PinnedRun:
         self._behavior = behavior
         self._channel = channel
         self._ancestry = ancestry
+        self._rerun = rerun
         self._on_pin = on_pin
         self._pins: dict[str, Pin] = {}
         self._told: dict[str, object] = {}
@@ -107,7 +111,9 @@ class PinnedRun:
         held = self._pins.get(application)
         if held is None:
             scope = Scope(application, self._environment, self._tenant)
-            decided = self._pinner.pin(self.key, scope, self._proposal, self._channel, self._ancestry, self._behavior)
+            decided = self._pinner.pin(
+                self.key, scope, self._proposal, self._channel, self._ancestry, self._behavior, self._rerun
+            )
             held, turn = self._pins.setdefault(application, decided), object()
             # Of two threads that come first at once, one tells.
             if self._told.setdefault(application, turn) is turn:

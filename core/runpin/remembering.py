@@ -33,6 +33,17 @@ class PinNotes:
         note = self._cache.recall("pin", _run_key(run, scope))
         return None if note is None else _pin_of(note, run, scope)
 
+    def settle(self, run: RunKey, scope: Scope, number: int) -> None:
+        """Write down that the newest pin of *run* that this host has seen is the one after its clear *number*."""
+        self._cache.remember("rerun", _run_key(run, scope), str(number).encode())
+
+    def is_settled(self, run: RunKey, scope: Scope, number: int) -> bool:
+        """Tell whether this host knows what *run* uses since its clear *number*; 0: it was never cleared."""
+        if number == 0:
+            return True
+        note = self._cache.recall("rerun", _run_key(run, scope))
+        return note is not None and int(note) >= number
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:

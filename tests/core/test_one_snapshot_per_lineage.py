@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from pinning_model import QUICK, THOROUGH, Runs
-from runpin import pinning
 from runpin.ancestry import ALONE, Ancestry
 from runpin.model import STABLE, Asked, Behavior, Pin, RunKey, Scope, SnapshotId
 from runpin.pinning import Pinner
 from runpin.proposing import Proposal
+from runpin.questions import Question
+from runpin.rerunning import FIRST, Rerun
 from world import run_key
 
 GROUP = run_key("g")
@@ -131,9 +132,10 @@ class Misled(Pinner):
         channel: str = STABLE,
         ancestry: Ancestry = ALONE,
         behavior: Behavior = Behavior.PINNED,
+        rerun: Rerun = FIRST,
     ) -> Pin:
         """Return the pin."""
-        return super().pin(run, scope, proposal, channel, self.taken_for(ancestry), behavior)
+        return super().pin(run, scope, proposal, channel, self.taken_for(ancestry), behavior, rerun)
 
     def taken_for(self, ancestry: Ancestry) -> Ancestry:
         """Return the wrong one."""
@@ -168,28 +170,28 @@ class Scattered(Misled):
 class Labelled(Pinner):
     """A seeded bug: in an outage a run that follows others uses its label."""
 
-    def _recalled(self, question: pinning._Question) -> Pin | None:
+    def _recalled(self, question: Question) -> Pin | None:
         return self._proposed(question)
 
 
 class Slipping(Pinner):
     """A seeded bug: who follows an Override does not know that it is one."""
 
-    def _as_own(self, question: pinning._Question, followed: Pin) -> Pin:
+    def _as_own(self, question: Question, followed: Pin) -> Pin:
         return replace(super()._as_own(question, followed), asked=Asked.PARENT)
 
 
 class Trusting(Pinner):
     """A seeded bug: after an outage nobody asks whether the parent had moved on."""
 
-    def _confirm(self, question: pinning._Question, unconfirmed: Pin) -> Pin:
+    def _confirm(self, question: Question, unconfirmed: Pin) -> Pin:
         return super()._confirm(replace(question, ancestry=ALONE), unconfirmed)
 
 
 class Oblivious(Pinner):
     """A seeded bug: what the parent read in an outage is forgotten."""
 
-    def _caught_up(self, question: pinning._Question) -> Pin | None:
+    def _caught_up(self, question: Question) -> Pin | None:
         del question
         return None
 

@@ -1,0 +1,106 @@
+"""What a run asks the pin protocol, and the errors that answer it when nobody can decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runpin.ancestry import Ancestry
+from runpin.errors import ConfigUnavailable, PinConflict, RepinRefused, UnknownSnapshot
+from runpin.model import Asked, Pin, RunKey, Scope, SnapshotId
+from runpin.rerunning import FIRST, BackfillPolicy, Decision, Event, Rerun, RerunPolicy
+
+if TYPE_CHECKING:
+    from runpin.proposing import Proposal
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for, and all that the run brings along."""
+
+    run: RunKey
+    scope: Scope
+    proposal: Proposal
+    channel: str
+    ancestry: Ancestry
+    rerun: Rerun = FIRST
+
+    @property
+    def named(self) -> bool:
+        """Whether whoever started the run chose its snapshot."""
+        return self.asked is Asked.OVERRIDE
+
+    @property
+    def asked(self) -> Asked | None:
+        """Who suggests a snapshot, None if nobody does."""
+        application = self.scope.application
+        return self.proposal.asked(application) if application in self.proposal.pins else None
+
+    @property
+    def follows(self) -> bool:
+        """Whether other runs come before the proposal; an Override comes before other runs."""
+        return bool(self.ancestry) and not self.named
+
+    @property
+    def event(self) -> Event:
+        """What happened to the run; who has ancestors repeats them, whatever its engine calls that."""
+        if self.rerun.event is not Event.START:
+            return self.rerun.event
+        if self.ancestry:
+            return Event.REEXECUTE if self.ancestry.runs else Event.BACKFILL
+        return Event.CHILD if self.asked is Asked.PARENT else Event.START
+
+
+def undecided(question: Question) -> ConfigUnavailable:
+    """Return the error of a run that has to wait for the ledger."""
+    return ConfigUnavailable(
+        f"no snapshot of {question.scope} can be decided for this run: the ledger does not answer",
+        where=str(question.run),
+        fix="let the engine retry the task; `runpin doctor` says which backend is away",
+    )
+
+
+def agree(decided: Pin, unconfirmed: Pin | None) -> None:
+    """
+    Check that the ledger says what was read while it was away.
+
+    Raises:
+        PinConflict: it does not.
+    """
+    if unconfirmed is not None and unconfirmed.digest != decided.digest:
+        raise conflict(unconfirmed, f"the ledger says {decided.snapshot}")
+
+
+def needs_ledger(question: Question) -> bool:
+    """Tell whether what this host knows is no answer, because the run is to have something else."""
+    rerun = question.rerun
+    if question.named:
+        return False
+    return rerun.policy is not RerunPolicy.KEEP or rerun.backfill is not BackfillPolicy.LATEST
+
+
+def refused(question: Question, decision: Decision) -> RepinRefused:
+    """Return the error of a run for which a person has to choose."""
+    return RepinRefused(
+        f"nothing says which snapshot of {question.scope} this run shall use: {decision.why}",
+        where=str(question.run),
+        fix="start it with one: the key 'runpin' of the run's conf in Airflow, the tag 'runpin.override' in Dagster",
+    )
+
+
+def conflict(unconfirmed: Pin, why: str) -> PinConflict:
+    """Return the error of a run that read something else while the ledger was away."""
+    return PinConflict(
+        f"this run read {unconfirmed.snapshot} while the ledger was away, but {why}",
+        where=str(unconfirmed.run),
+        fix="trigger the run anew: some of its tasks have read another snapshot than the rest would",
+    )
+
+
+def foreign(snapshot: SnapshotId, scope: Scope) -> UnknownSnapshot:
+    """Return the error of a run that was started with a snapshot of another scope."""
+    return UnknownSnapshot(
+        f"{snapshot} is not a snapshot of {scope}",
+        where="the run's parameters, key 'runpin'",
+        fix=f"choose one that `runpin history {scope.application} --environment {scope.environment}` lists",
+    )

@@ -1,0 +1,225 @@
+"""
+Cleared runs: what a rerun uses is decided once for each clear, and all of its tasks agree.
+
+An engine counts how often it cleared a run. The first task that reads configuration after a clear decides by
+`rerunning.decide`, and writes the decision into a line of the ledger's reactions, which takes one for each number.
+The pin moves to a new epoch if the decision names another Snapshot, and then the decision is closed. Whoever is killed
+in between is made up for by the next task: it finds the decision open, and carries out that one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runpin.errors import Conflict, EpochConflict, RepinRefused, SnapshotQuarantined
+from runpin.model import Asked, Pin, RunKey, Scope
+from runpin.overrides import Override, OverrideKind
+from runpin.reactions import Reaction, ReactionKey
+from runpin.rerunning import Decision, Held, Rerun, Situation, Take, decide
+
+if TYPE_CHECKING:
+    from runpin.ports import Clock, Overrides, PinLedger, Reactions
+
+_log = logging.getLogger("runpin.repeating")
+
+TAKEN = "taken"
+"""How the outcome of an Override begins that a rerun or a safe point took."""
+
+# Others decide at the same moment, and each of them can be overtaken once or twice; more is no accident.
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """
+    A run that was cleared, and what it asks.
+
+    Attributes:
+        run: which one.
+        scope: of which application.
+        channel: what it follows.
+        rerun: what the engine knows of the clear.
+        barred: tells whether a pin is of a snapshot that is barred from new pins.
+        candidate: returns the pin that a decision leads to, for those that need more than the run's own.
+        named: whether what repeats the run, a backfill, came with a snapshot of its own.
+    """
+
+    run: RunKey
+    scope: Scope
+    channel: str
+    rerun: Rerun
+    barred: Callable[[Pin], bool]
+    candidate: Callable[[Take], Pin]
+    named: bool = False
+
+
+class Repeats:
+    """Decides what cleared runs use."""
+
+    def __init__(self, ledger: PinLedger, reactions: Reactions, overrides: Overrides, clock: Clock) -> None:
+        self._ledger = ledger
+        self._reactions = reactions
+        self._overrides = overrides
+        self._clock = clock
+
+    def settle(self, cleared: Cleared) -> Pin:
+        """
+        Return the pin of a run that has one, after the decision of its newest clear.
+
+        Raises:
+            RepinRefused: the clear asks for what would give one run two snapshots, or for a name that nobody gave.
+            SnapshotQuarantined: the snapshot that was named is barred from new pins.
+            StoreUnavailable
+        """
+        key, number = _line_of(cleared), cleared.rerun.number
+        line = self._reactions.newest(key)
+        for _ in range(_ATTEMPTS):
+            # Before the line is looked at: whoever moves the pin meanwhile makes our own move fail.
+            pin = self._on_record(cleared)
+            if line is None or (line.outcome is not None and line.revision < number):
+                line = self._begun(cleared, key, pin)
+            if line.revision > number or line.outcome is not None:
+                return self._on_record(cleared)
+            if line.revision < number:
+                line = self._reactions.end(line, f"never carried out: cleared again, rerun {number} decides")
+                continue
+            moved = self._moved(cleared, pin, line)
+            if moved is not None:
+                self._close(cleared, line, moved)
+                return moved
+            line = self._reactions.newest(key)
+        raise Conflict("the run's pin moved again and again while a rerun was decided", where=str(cleared.run))
+
+    def waiting(self, run: RunKey, scope: Scope) -> Override | None:
+        """Return the Override that waits for the run's next rerun or safe point."""
+        newest = self._overrides.newest(run, scope)
+        return newest if newest is not None and newest.outcome is None else None
+
+    def take(self, override: Override, where: str) -> None:
+        """Record that *override* was taken at *where*."""
+        self._overrides.end(override, f"{TAKEN} at {where}")
+
+    def _on_record(self, cleared: Cleared) -> Pin:
+        pin = self._ledger.get(cleared.run, cleared.scope)
+        if pin is None:
+            raise Conflict("the run's pin is gone from the ledger", where=str(cleared.run))
+        return pin
+
+    def _begun(self, cleared: Cleared, key: ReactionKey, pin: Pin) -> Reaction:
+        target = self._target(cleared, pin)
+        return self._reactions.begin(
+            Reaction(
+                key=key,
+                revision=cleared.rerun.number,
+                snapshot=target.snapshot,
+                digest=target.digest,
+                since=pin.snapshot,
+                at=self._clock.now(),
+            )
+        )
+
+    def _target(self, cleared: Cleared, pin: Pin) -> Pin:
+        newest, rerun = self._overrides.newest(cleared.run, cleared.scope), cleared.rerun
+        waiting = newest if newest is not None and newest.outcome is None else None
+        before = _before_once(pin, newest)
+        situation = Situation(
+            event=rerun.event,
+            policy=rerun.policy,
+            backfill=rerun.backfill,
+            own=Held.BARRED if cleared.barred(pin) else Held.GOOD,
+            named=cleared.named or waiting is not None,
+            chosen=before is None and pin.asked is Asked.OVERRIDE,
+            whole=rerun.whole,
+            partial=rerun.partial or (waiting is not None and waiting.partial),
+        )
+        decision = decide(situation)
+        if decision.take is Take.REFUSE:
+            raise _refused(cleared, decision, waiting)
+        if decision.take is Take.OWN:
+            _tell(cleared, pin, decision)
+            return before if before is not None and situation.movable else pin
+        return cleared.candidate(decision.take) if waiting is None else self._named(cleared, pin, waiting)
+
+    def _named(self, cleared: Cleared, pin: Pin, waiting: Override) -> Pin:
+        named = replace(pin, snapshot=waiting.snapshot, digest=waiting.digest)
+        if cleared.barred(named):
+            raise _barred(cleared, waiting)
+        return named
+
+    def _moved(self, cleared: Cleared, pin: Pin, line: Reaction) -> Pin | None:
+        """Return the pin at the line's snapshot, moved there if need be; None if somebody else moved it meanwhile."""
+        if pin.digest == line.digest:
+            return pin
+        waiting = self.waiting(cleared.run, cleared.scope)
+        named = waiting is not None and waiting.digest == line.digest
+        target = replace(
+            pin,
+            snapshot=line.snapshot,
+            digest=line.digest,
+            at=self._clock.now(),
+            epoch=pin.epoch + 1,
+            revision=None,
+            asked=Asked.OVERRIDE if named else Asked.CHANNEL,
+        )
+        try:
+            return self._ledger.advance(target)
+        except EpochConflict:
+            return None
+        except SnapshotQuarantined:
+            # It was barred between the decision and this; the next try would meet the same.
+            self._reactions.end(line, f"not carried out: {line.snapshot} was barred from new pins meanwhile")
+            raise
+
+    def _close(self, cleared: Cleared, line: Reaction, pin: Pin) -> None:
+        where = f"rerun {cleared.rerun.number}"
+        waiting = self.waiting(cleared.run, cleared.scope)
+        if waiting is not None and waiting.digest == line.digest:
+            self.take(waiting, where)
+        self._reactions.end(line, f"{where} uses {pin.snapshot}, epoch {pin.epoch}")
+
+
+def _line_of(cleared: Cleared) -> ReactionKey:
+    run = cleared.run
+    return ReactionKey(run.engine, run.deployment, f"rerun:{run.digest}", cleared.scope, cleared.channel)
+
+
+def _before_once(pin: Pin, newest: Override | None) -> Pin | None:
+    """Return what the run used before an Override that was for one rerun only, None if there is no such Override."""
+    if newest is None or newest.kind is not OverrideKind.ONCE or newest.digest != pin.digest:
+        return None
+    if pin.asked is not Asked.OVERRIDE or not (newest.outcome or "").startswith(TAKEN):
+        return None
+    return replace(pin, snapshot=newest.since, digest=newest.since_digest)
+
+
+def _tell(cleared: Cleared, pin: Pin, decision: Decision) -> None:
+    if not cleared.rerun.whole:
+        _log.warning("%s keeps %s at rerun %d: %s", cleared.run, pin.snapshot, cleared.rerun.number, decision.why)
+
+
+def _refused(cleared: Cleared, decision: Decision, waiting: Override | None) -> RepinRefused:
+    name = cleared.run.run_id
+    if waiting is None:
+        return RepinRefused(
+            f"nothing says what rerun {cleared.rerun.number} of this run shall use: {decision.why}",
+            where=str(cleared.run),
+            fix=f"name it: `runpin override {name} --snapshot ID --reason TEXT`, then clear the run again",
+        )
+    return RepinRefused(
+        f"this rerun does not take {waiting.snapshot}, which {waiting.actor} named: {decision.why}",
+        where=str(cleared.run),
+        fix=f"clear the whole run, or accept two snapshots in one run: `runpin override {name} --snapshot "
+        f"{waiting.snapshot} --partial`, or take it back: `runpin override {name} --withdraw`",
+    )
+
+
+def _barred(cleared: Cleared, waiting: Override) -> SnapshotQuarantined:
+    name = cleared.run.run_id
+    return SnapshotQuarantined(
+        f"{waiting.snapshot}, which {waiting.actor} named for this rerun, is barred from new pins now",
+        where=str(cleared.run),
+        fix=f"name another one, or take it back: `runpin override {name} --withdraw`",
+    )
