@@ -279,4 +279,4 @@ def test_a_protocol_that_loses_the_thread_is_caught(bug: type[Pinner], told: Cal
 
 def test_the_bugs_replace_what_the_protocol_has() -> None:
     """A renamed method would turn a seeded bug into the correct protocol."""
-    assert {"pin", "_recalled", "_as_own", "_confirm", "_caught_up"} <= set(vars(pinning.Pinner))
+    assert {"pin", "_recalled", "_as_own", "_confirm", "_caught_up"} <= set(vars(Pinner))
