@@ -1,0 +1,1 @@
+"""The Config tab: an API behind Airflow's own authorisation, and the files that a browser loads."""
