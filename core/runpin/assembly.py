@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from runpin.ancestry import ALONE
 from runpin.clock import SystemClock
 from runpin.counting import PinnedLately
+from runpin.declining import Declined
 from runpin.errors import SettingsError
 from runpin.model import Behavior
 from runpin.pinning import Pinner
@@ -195,6 +196,7 @@ class Runpin(Releasing):
             circuit=self.asking.ledger,
             repeats=lambda: self.repeats,
             history=self.store,
+            declined=Declined(lambda: self.backend.reactions, self.clock),
         )
 
     @cached_property

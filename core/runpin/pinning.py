@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from runpin.ancestry import ALONE, Ancestry
 from runpin.circuit import Circuit
+from runpin.declining import Switched, offer
 from runpin.errors import (
     EpochConflict,
     RepinRefused,
@@ -39,6 +40,8 @@ from runpin.rerunning import FIRST, Event, Held, Rerun, RerunPolicy, Situation, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runpin.declining import Declined, Offer
+    from runpin.model import Channel
     from runpin.ports import Cache, Clock, History, PinLedger, Quarantine
     from runpin.proposing import Proposal
     from runpin.repeating import Repeats
@@ -53,7 +56,7 @@ _ATTEMPTS = 5
 class Pinner:
     """Decides pins, repeats them, and switches them at safe points."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by keyword, and only the assembly gives all of them
         self,
         ledger: PinLedger,
         quarantine: Quarantine,
@@ -64,6 +67,7 @@ class Pinner:
         circuit: Circuit | None = None,
         repeats: Callable[[], Repeats] | None = None,
         history: History | None = None,
+        declined: Declined | None = None,
     ) -> None:
         self._ledger = ledger
         self._quarantine = quarantine
@@ -73,6 +77,7 @@ class Pinner:
         self._circuit = circuit or Circuit(clock, "the ledger", local=True)
         self._repeats = repeats
         self._history = history
+        self._declined = declined
 
     def pin(
         self,
@@ -126,20 +131,27 @@ class Pinner:
             self._notes.remember(pin)
         return pin
 
-    def switch(self, pin: Pin) -> Pin:
+    def switch(self, pin: Pin, accept: Callable[[Offer], bool] | None = None) -> Switched:
         """
         Move a run to where its channel stands now, and return its pin after that.
 
         Nothing changes when the channel did not move on, when its snapshot is barred, when the store does not
-        answer, when somebody chose the run's snapshot by name, or while the pin is unconfirmed: there is nothing on
-        record yet that an epoch could follow. Two processes of one run that switch at once get the same answer.
+        answer, when somebody chose the run's snapshot by name, when the run has declined what the channel names, or
+        while the pin is unconfirmed: there is nothing on record yet that an epoch could follow. Two processes of one
+        run that switch at once get the same answer.
+
+        Args:
+            pin: what the run has.
+            accept: is asked first, unless the run has declined already; it may decline by answering false.
         """
         if pin.asked is Asked.OVERRIDE or not pin.confirmed:
-            return pin
+            return Switched(pin)
         try:
             now = self._resolver.present(pin.scope, pin.channel, patient=False)
             if now.digest == pin.digest or now.revision <= (pin.revision or 0):
-                return pin
+                return Switched(pin)
+            if self._declines(pin, now, accept):
+                return Switched(pin, now.snapshot)
             target = replace(
                 pin,
                 snapshot=now.snapshot,
@@ -151,9 +163,22 @@ class Pinner:
             )
             switched = self._advance(target)
         except (StoreUnavailable, SnapshotQuarantined):
-            return pin
+            return Switched(pin)
         self._notes.remember(switched)
-        return switched
+        return Switched(switched)
+
+    def _declines(self, pin: Pin, now: Channel, accept: Callable[[Offer], bool] | None) -> bool:
+        declined = self._declined
+        if declined is not None and self._circuit.insist(declined.has, pin, now):
+            return True
+        if accept is None:
+            return False
+        present, target = (self._resolver.snapshot(to.digest, to.snapshot.sequence) for to in (pin, now))
+        if accept(offer(pin, now, present, target)):
+            return False
+        if declined is not None:
+            self._circuit.insist(declined.note, pin, now)
+        return True
 
     def _on_record(
         self, run: RunKey, scope: Scope, known: Pin | None = None, behavior: Behavior = Behavior.PINNED

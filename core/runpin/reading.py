@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from runpin.ancestry import ALONE, Ancestry
 from runpin.errors import NoRun, UnknownDocument
-from runpin.model import STABLE, Behavior, Pin, RunKey, Scope, Snapshot, check_name
+from runpin.model import STABLE, Behavior, Pin, RunKey, Scope, Snapshot, SnapshotId, check_name
 from runpin.modelling import as_model, is_protobuf
 from runpin.proposing import Proposal
 from runpin.rerunning import FIRST
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from runpin.declining import Offer
     from runpin.modelling import ProtobufMessage
     from runpin.pinning import Pinner
     from runpin.rerunning import Rerun
@@ -79,6 +80,7 @@ class PinnedRun:
         self._on_pin = on_pin
         self._pins: dict[str, Pin] = {}
         self._told: dict[str, object] = {}
+        self._declined: dict[str, SnapshotId | None] = {}
         self._snapshots: dict[str, Snapshot] = {}
         # Two levels and no tuple to build: reading again is what tasks do in loops.
         self._read: dict[str, Any] = {}
@@ -134,19 +136,34 @@ class PinnedRun:
         """The pins this process has seen so far, by application."""
         return dict(self._pins)
 
-    def safe_point(self) -> Mapping[str, Pin]:
+    def safe_point(self, accept: Callable[[Offer], bool] | None = None) -> Mapping[str, Pin]:
         """
         Declare that the run may change its configuration here, and return its pins after that.
 
         Only an `AUTO_UPGRADE` run switches; for a `PINNED` one this does nothing.
         Values read before keep their meaning; call `get_config` again to see the new ones.
+
+        Args:
+            accept: is asked about each application whose channel moved on, and may decline by answering false. The
+                run is not asked again, and does not switch, before the channel moves once more.
         """
         if self._behavior is Behavior.AUTO_UPGRADE:
             for application, pin in self.pins.items():
-                switched = self._pinner.switch(pin)
-                if switched.epoch != pin.epoch:
-                    self._forget(application, switched)
+                switched = self._pinner.switch(pin, accept)
+                self._declined[application] = switched.declined
+                if switched.pin.epoch != pin.epoch:
+                    self._forget(application, switched.pin)
         return self.pins
+
+    @property
+    def behavior(self) -> Behavior:
+        """Whether the run may switch at safe points."""
+        return self._behavior
+
+    @property
+    def declined(self) -> Mapping[str, SnapshotId]:
+        """What the run has declined that its channels still named at this process's last safe point."""
+        return {name: snapshot for name, snapshot in self._declined.items() if snapshot is not None}
 
     @contextmanager
     def active(self) -> Iterator[PinnedRun]:
@@ -235,9 +252,9 @@ def current_pins() -> Mapping[str, Pin]:
     return current_run().pins
 
 
-def safe_point() -> Mapping[str, Pin]:
+def safe_point(accept: Callable[[Offer], bool] | None = None) -> Mapping[str, Pin]:
     """Declare that the active run may change its configuration here; see `PinnedRun.safe_point`."""
-    return current_run().safe_point()
+    return current_run().safe_point(accept)
 
 
 def split_path(path: str) -> tuple[str, str]:

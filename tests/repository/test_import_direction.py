@@ -39,6 +39,7 @@ STAGES = frozenset(
         "comparing",
         "counting",
         "circuit",
+        "declining",
         "handing_over",
         "living",
         "looking_back",
