@@ -32,9 +32,11 @@ from runpin.model import (
 from runpin.pinning import Pinner
 from runpin.proposing import Proposal
 from runpin.reading import PinnedRun
+from runpin.repeating import Repeats
+from runpin.rerunning import FIRST, Rerun
 from runpin.resolving import Resolver
 from runpin.stores.disk import DiskCache
-from runpin.testing import FixedClock, MemoryLedger, MemoryStore
+from runpin.testing import FixedClock, MemoryLedger, MemoryOverrides, MemoryReactions, MemoryStore
 
 SCOPE = Scope("payments", "prod")
 COMMIT = Commit("c" * 40, "memory", "main", "Ada <ada@example.com>", "change", datetime(2026, 1, 1, tzinfo=UTC))
@@ -125,6 +127,7 @@ class World:
     def __post_init__(self) -> None:
         self.ledger = SwitchedLedger(self.ledger_switch)
         self.store = SwitchedStore(self.clock, self.ledger, self.store_switch)
+        self.reactions, self.overrides = MemoryReactions(), MemoryOverrides()
 
     def publish(self, documents: Mapping[str, object], channel: str = STABLE, scope: Scope = SCOPE) -> Channel:
         """Publish *documents* and move the channel to them."""
@@ -152,7 +155,11 @@ class World:
         """Return a new process on the host *name*; processes of one host share its cache."""
         cache = DiskCache(self.folder / name, clock=self.clock, durable=False)
         resolver = Resolver(self.store, self.store, cache, self.clock)
-        return Host(cache, resolver, Pinner(self.ledger, self.ledger, resolver, cache, self.clock))
+        repeats = Repeats(self.ledger, self.reactions, self.overrides, self.clock)
+        pinner = Pinner(
+            self.ledger, self.ledger, resolver, cache, self.clock, repeats=lambda: repeats, history=self.store
+        )
+        return Host(cache, resolver, pinner)
 
 
 @dataclass(frozen=True)
@@ -171,6 +178,7 @@ class Host:
         tenant: str | None = None,
         ancestry: Ancestry = ALONE,
         on_pin: Callable[[Pin], None] | None = None,
+        rerun: Rerun = FIRST,
     ) -> PinnedRun:
         """Return the run *run_id* as this process sees it."""
         return PinnedRun(
@@ -183,6 +191,7 @@ class Host:
             behavior=behavior,
             ancestry=ancestry,
             on_pin=on_pin,
+            rerun=rerun,
         )
 
 
