@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING
 
 from runpin.ancestry import ALONE, Ancestry
 from runpin.circuit import Circuit
-from runpin.declining import Switched, offer
+from runpin.declining import Switched
 from runpin.errors import (
-    EpochConflict,
     RepinRefused,
     SnapshotQuarantined,
     StoreError,
@@ -36,12 +35,12 @@ from runpin.questions import Question, agree, conflict, foreign, needs_ledger, r
 from runpin.remembering import PinNotes
 from runpin.repeating import Cleared
 from runpin.rerunning import FIRST, Event, Held, Rerun, RerunPolicy, Situation, Take, decide
+from runpin.switching import Switcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runpin.declining import Declined, Offer
-    from runpin.model import Channel
     from runpin.ports import Cache, Clock, History, PinLedger, Quarantine
     from runpin.proposing import Proposal
     from runpin.repeating import Repeats
@@ -77,7 +76,7 @@ class Pinner:
         self._circuit = circuit or Circuit(clock, "the ledger", local=True)
         self._repeats = repeats
         self._history = history
-        self._declined = declined
+        self._switcher = Switcher(ledger, resolver, clock, self._circuit, repeats, declined)
 
     def pin(
         self,
@@ -135,50 +134,15 @@ class Pinner:
         """
         Move a run to where its channel stands now, and return its pin after that.
 
-        Nothing changes when the channel did not move on, when its snapshot is barred, when the store does not
-        answer, when somebody chose the run's snapshot by name, when the run has declined what the channel names, or
-        while the pin is unconfirmed: there is nothing on record yet that an epoch could follow. Two processes of one
-        run that switch at once get the same answer.
-
-        Args:
-            pin: what the run has.
-            accept: is asked first, unless the run has declined already; it may decline by answering false.
+        Nothing changes while the pin is unconfirmed: there is nothing on record yet that an epoch could follow. For
+        all else see `Switcher.switch`.
         """
-        if pin.asked is Asked.OVERRIDE or not pin.confirmed:
+        if not pin.confirmed:
             return Switched(pin)
-        try:
-            now = self._resolver.present(pin.scope, pin.channel, patient=False)
-            if now.digest == pin.digest or now.revision <= (pin.revision or 0):
-                return Switched(pin)
-            if self._declines(pin, now, accept):
-                return Switched(pin, now.snapshot)
-            target = replace(
-                pin,
-                snapshot=now.snapshot,
-                digest=now.digest,
-                at=self._clock.now(),
-                epoch=pin.epoch + 1,
-                revision=now.revision,
-                asked=Asked.SAFE_POINT,
-            )
-            switched = self._advance(target)
-        except (StoreUnavailable, SnapshotQuarantined):
-            return Switched(pin)
-        self._notes.remember(switched)
-        return Switched(switched)
-
-    def _declines(self, pin: Pin, now: Channel, accept: Callable[[Offer], bool] | None) -> bool:
-        declined = self._declined
-        if declined is not None and self._circuit.insist(declined.has, pin, now):
-            return True
-        if accept is None:
-            return False
-        present, target = (self._resolver.snapshot(to.digest, to.snapshot.sequence) for to in (pin, now))
-        if accept(offer(pin, now, present, target)):
-            return False
-        if declined is not None:
-            self._circuit.insist(declined.note, pin, now)
-        return True
+        switched = self._switcher.switch(pin, accept)
+        if switched.pin != pin:
+            self._notes.remember(switched.pin)
+        return switched
 
     def _on_record(
         self, run: RunKey, scope: Scope, known: Pin | None = None, behavior: Behavior = Behavior.PINNED
@@ -368,15 +332,6 @@ class Pinner:
         scope, channel = question.scope, question.channel
         found, at = self._resolver.present(scope, channel), self._clock.now()
         return Pin(question.run, scope, found.snapshot, found.digest, at, channel=channel, revision=found.revision)
-
-    def _advance(self, target: Pin) -> Pin:
-        try:
-            return self._circuit.insist(self._ledger.advance, target)
-        except EpochConflict:
-            held = self._on_record(target.run, target.scope)
-            if held is None:
-                raise
-            return held
 
     def _fail_static(self, question: Question, unavailable: StoreUnavailable) -> Pin:
         try:

@@ -237,6 +237,23 @@ def test_a_run_that_may_switch_goes_on_switching_after_a_rerun(world: World) -> 
     assert switched == read(world, cleared(1), "b")
 
 
+@pytest.mark.parametrize("kind", OverrideKind)
+def test_what_was_named_is_taken_at_a_safe_point(world: World, kind: OverrideKind) -> None:
+    """In place of what the channel names, and by a run whose first snapshot was chosen, too."""
+    first, second = world.version(1), world.version(2)
+    world.version(3)
+    run = world.host().run("r1", carried(first, Asked.OVERRIDE), behavior=Behavior.AUTO_UPGRADE)
+    run.pin("payments")
+    name(world, second, kind)
+    taken, still = (run.safe_point()["payments"] for _ in range(2))
+    ended = world.overrides.newest(run_key("r1"), SCOPE)
+
+    assert (second, 1, Asked.OVERRIDE) == (taken.snapshot, taken.epoch, taken.asked)
+    assert taken == still == read(world, host="b")
+    assert ended is not None
+    assert ended.outcome == "taken at a safe point, epoch 1"
+
+
 def test_a_backfill_uses_one_snapshot_of_its_own(world: World) -> None:
     """Over runs that exist, too, and whatever they had."""
     world.version(1)

@@ -52,6 +52,7 @@ STAGES = frozenset(
         "remembering",
         "repeating",
         "rolling_back",
+        "switching",
         "watching",
         "resolving",
         "pinning",
