@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runpin.mirrors import MirrorState
-    from runpin.model import Channel, ChannelMove, Finding, SnapshotId
+    from runpin.model import Channel, ChannelMove, Finding, Scope, SnapshotId
+    from runpin.ports import History
     from runpin.publishing import Plan, Published
+
+_MOVES_SEARCHED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +99,17 @@ class RollbackOutcome:
     exact: bool
     earlier: bool = False
     mirrors: tuple[MirrorState, ...] = ()
+
+
+def carried_out(
+    store: History, scope: Scope, channel: str, request: Request
+) -> tuple[ChannelMove | None, Sequence[ChannelMove]]:
+    """
+    Return the move that carried *request* out, if it is among the latest five hundred, and the moves after it.
+
+    Raises:
+        StoreError
+    """
+    moves = store.moves(scope, channel, _MOVES_SEARCHED) if request.once else ()
+    place = next((number for number, move in enumerate(moves) if request.made(move)), None)
+    return (None, ()) if place is None else (moves[place], moves[:place])

@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runpin.counting import count_pins
-from runpin.errors import SnapshotQuarantined, UnknownChannel
+from runpin.errors import SnapshotQuarantined, UnknownChannel, UnknownEnvironment
 from runpin.governing import Governing
-from runpin.model import Scope
-from runpin.released import PromoteOutcome, PublishOutcome, RollbackOutcome
+from runpin.model import Scope, check_name
+from runpin.released import PromoteOutcome, PublishOutcome, RollbackOutcome, carried_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -24,17 +24,11 @@ if TYPE_CHECKING:
     from runpin.backends import Ledger, Store
     from runpin.counting import PinnedLately
     from runpin.mirrors import Mirror, MirrorState
-    from runpin.model import Channel, ChannelMove, SnapshotId
+    from runpin.model import Channel, SnapshotId
     from runpin.promoting import Promoted, Promotion
-    from runpin.publishing import Plan, ScopePlan
+    from runpin.publishing import Plan, Published, ScopePlan
     from runpin.released import Request
     from runpin.rolling_back import Return
-
-_MOVES_SEARCHED = 500
-
-
-def _say_nothing(_: object) -> None:
-    pass
 
 
 class Releasing(Governing):
@@ -71,7 +65,12 @@ class Releasing(Governing):
         Raises:
             UnknownApplication, UnknownEnvironment, UnknownTenant: it cannot be such a name.
         """
-        return Scope(application, environment or self.settings.environment, tenant or self.settings.tenant)
+        settings = self.settings
+        return Scope(
+            application,
+            settings.environment if environment is None else environment,
+            settings.tenant if tenant is None else tenant,
+        )
 
     def plan_publishing(
         self,
@@ -102,13 +101,14 @@ class Releasing(Governing):
 
         _ = self.mirrors
         source = self.source(self._named(repository), accept_rewrite=accept_rewrite)
+        target = self.settings.environment if environment is None else environment
         return plan(
             source,
             source.resolve(self.settings.branch if ref is None else ref),
-            environment or self.settings.environment,
+            check_name("environment", target, UnknownEnvironment),
             self.store,
             applications=applications,
-            channel=channel or self.settings.channel,
+            channel=self._channel_named(channel),
             check=self.check,
             lately=self.lately,
             accept_rewrite=accept_rewrite,
@@ -119,8 +119,8 @@ class Releasing(Governing):
         plan: Plan,
         request: Request,
         *,
-        on_progress: Callable[[ScopePlan], None] = _say_nothing,
-        before_mirrors: Callable[[PublishOutcome], None] = _say_nothing,
+        on_progress: Callable[[ScopePlan], None] = lambda _: None,
+        before_mirrors: Callable[[PublishOutcome], None] = lambda _: None,
     ) -> PublishOutcome:
         """
         Carry *plan* out, and bring the mirrors; safe to repeat after a crash at any step.
@@ -139,14 +139,19 @@ class Releasing(Governing):
         from runpin.publishing import publish
 
         reason = replace(request, reason=request.reason or plan.commit.message).recorded
+        earlier = self._published_already(plan, request)
+        left = tuple(each for each in plan.scopes if each.scope not in earlier)
         try:
-            done = publish(plan, self.store, actor=request.actor, reason=reason, on_progress=on_progress)
+            done = publish(
+                replace(plan, scopes=left), self.store, actor=request.actor, reason=reason, on_progress=on_progress
+            )
         except SnapshotQuarantined:
             self.bring_mirrors(list(_standing(self.store, plan)))
             raise
-        outcome = PublishOutcome(plan, done)
+        by_scope = {**earlier, **{each.scope: each for each in done}}
+        outcome = PublishOutcome(plan, tuple(by_scope[each.scope] for each in plan.scopes))
         before_mirrors(outcome)
-        return replace(outcome, mirrors=tuple(self.bring_mirrors([each.channel for each in done])))
+        return replace(outcome, mirrors=tuple(self.bring_mirrors([each.channel for each in outcome.published])))
 
     def promote(  # noqa: PLR0913 - by keyword, one thing each
         self,
@@ -159,7 +164,7 @@ class Releasing(Governing):
         repository: str | None = None,
         ref: str | None = None,
         unchecked: bool = False,
-        before_mirrors: Callable[[PromoteOutcome], None] = _say_nothing,
+        before_mirrors: Callable[[PromoteOutcome], None] = lambda _: None,
     ) -> PromoteOutcome:
         """
         Point a channel at a published Snapshot that the rules of today accept, and bring the mirrors.
@@ -185,7 +190,7 @@ class Releasing(Governing):
         from runpin.promoting import Promotion
 
         _ = self.mirrors
-        name = channel or self.settings.channel
+        name = self._channel_named(channel)
         outcome = self._there_already(scope, name, snapshot, request, anywhere=expected_revision is None)
         if outcome is None:
             expected = self._revision(scope, name) if expected_revision is None else expected_revision
@@ -202,7 +207,7 @@ class Releasing(Governing):
         *,
         to: SnapshotId | None = None,
         channel: str | None = None,
-        before_mirrors: Callable[[RollbackOutcome], None] = _say_nothing,
+        before_mirrors: Callable[[RollbackOutcome], None] = lambda _: None,
     ) -> RollbackOutcome:
         """
         Send new runs back to an earlier Snapshot, bar the present one, and bring the mirrors.
@@ -220,7 +225,7 @@ class Releasing(Governing):
         """
         from runpin.rolling_back import carry_out, plan_return
 
-        name = channel or self.settings.channel
+        name = self._channel_named(channel)
         outcome = self._back_already(scope, name, request)
         if outcome is None:
             plan = plan_return(self.store, self.ledger, scope, name, to)
@@ -229,10 +234,24 @@ class Releasing(Governing):
         before_mirrors(outcome)
         return replace(outcome, mirrors=tuple(self.bring_mirrors([outcome.channel])))
 
+    def _channel_named(self, channel: str | None) -> str:
+        return self.settings.channel if channel is None else check_name("channel", channel, UnknownChannel)
+
+    def _published_already(self, plan: Plan, request: Request) -> dict[Scope, Published]:
+        """Return what *request* has published before: were that done again, it would undo what came after it."""
+        from runpin.publishing import Published
+
+        found = {}
+        for each in plan.scopes:
+            earlier, _ = carried_out(self.store, each.scope, plan.channel, request) if each.moves else (None, ())
+            if earlier is not None and earlier.channel.digest == each.snapshot.digest:
+                found[each.scope] = Published(each.scope, earlier.channel.snapshot, earlier.channel, moved=True)
+        return found
+
     def _there_already(
         self, scope: Scope, name: str, snapshot: SnapshotId, request: Request, *, anywhere: bool
     ) -> PromoteOutcome | None:
-        earlier, _ = self._carried_out(scope, name, request)
+        earlier, _ = carried_out(self.store, scope, name, request)
         if earlier is not None:
             return PromoteOutcome(earlier.channel, moved=True, earlier=True)
         if not anywhere:
@@ -260,7 +279,7 @@ class Releasing(Governing):
     def _back_already(self, scope: Scope, name: str, request: Request) -> RollbackOutcome | None:
         from runpin.rolling_back import Return
 
-        earlier, later = self._carried_out(scope, name, request)
+        earlier, later = carried_out(self.store, scope, name, request)
         if earlier is None or earlier.previous is None:
             return None
         left = earlier.previous
@@ -272,14 +291,6 @@ class Releasing(Governing):
     def _returned(self, plan: Return, after: Channel, *, earlier: bool = False) -> RollbackOutcome:
         runs, exact = count_pins(self.ledger, plan.left)
         return RollbackOutcome(after, plan.left, plan.to, plan.finishes, runs, exact, earlier)
-
-    def _carried_out(
-        self, scope: Scope, name: str, request: Request
-    ) -> tuple[ChannelMove | None, Sequence[ChannelMove]]:
-        """Return the move that carried *request* out, if it was carried out, and the moves after that."""
-        moves = self.store.moves(scope, name, _MOVES_SEARCHED) if request.once else ()
-        place = next((number for number, move in enumerate(moves) if request.made(move)), None)
-        return (None, ()) if place is None else (moves[place], moves[:place])
 
 
 def _standing(store: Store, plan: Plan) -> Iterator[Channel]:
