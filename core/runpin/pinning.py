@@ -118,8 +118,8 @@ class Pinner:
             if not settled:
                 pin = self._settle(question)
         except StoreUnavailable as unavailable:
-            if not settled and known is not None and rerun.policy is not RerunPolicy.KEEP:
-                raise undecided(question) from unavailable
+            if not settled and known is not None:
+                return self._assumed(question, known, unavailable)
             return known or self._fail_static(question, unavailable)
         except StoreError as lying:
             if known is None or not known.confirmed:
@@ -174,9 +174,19 @@ class Pinner:
             named=question.named and question.event is Event.BACKFILL,
         )
         pin = self._circuit.insist(self._repeats().settle, cleared)
+        assumed = self._notes.assumed(run, scope, rerun.number)
+        if assumed is not None and assumed != pin.snapshot:
+            raise conflict(run, assumed, f"the ledger says {pin.snapshot}")
         self._notes.remember(pin)
         self._notes.settle(run, scope, rerun.number)
         return pin
+
+    def _assumed(self, question: Question, known: Pin, unavailable: StoreUnavailable) -> Pin:
+        """Return what a cleared run goes on with on this host while nobody can decide what it uses."""
+        if question.rerun.policy is not RerunPolicy.KEEP:
+            raise undecided(question) from unavailable
+        self._notes.assume(known, question.rerun.number)
+        return known
 
     def _anew(self, question: Question, take: Take) -> Pin:
         """Return what a decision leads to that needs more than the run's own pin; nothing is written for the run."""
@@ -300,11 +310,13 @@ class Pinner:
         followed = self._followed(question) if unconfirmed.asked is Asked.PARENT else None
         if followed is not None and followed.digest != unconfirmed.digest:
             # It switched, or decided, where this host did not see it.
-            raise conflict(unconfirmed, f"{followed.run.run_id}, which it follows, uses {followed.snapshot}")
+            raise conflict(
+                question.run, unconfirmed.snapshot, f"{followed.run.run_id}, which it follows, uses {followed.snapshot}"
+            )
         try:
             return self._circuit.insist(self._ledger.put_if_absent, replace(unconfirmed, confirmed=True))
         except SnapshotQuarantined as barred:
-            raise conflict(unconfirmed, "it is barred from new pins now") from barred
+            raise conflict(question.run, unconfirmed.snapshot, "it is barred from new pins now") from barred
 
     def _proposed(self, question: Question) -> Pin | None:
         scope = question.scope

@@ -68,7 +68,7 @@ def agree(decided: Pin, unconfirmed: Pin | None) -> None:
         PinConflict: it does not.
     """
     if unconfirmed is not None and unconfirmed.digest != decided.digest:
-        raise conflict(unconfirmed, f"the ledger says {decided.snapshot}")
+        raise conflict(decided.run, unconfirmed.snapshot, f"the ledger says {decided.snapshot}")
 
 
 def needs_ledger(question: Question) -> bool:
@@ -88,11 +88,11 @@ def refused(question: Question, decision: Decision) -> RepinRefused:
     )
 
 
-def conflict(unconfirmed: Pin, why: str) -> PinConflict:
-    """Return the error of a run that read something else while the ledger was away."""
+def conflict(run: RunKey, read: SnapshotId, why: str) -> PinConflict:
+    """Return the error of a run that *read* something else while the ledger was away."""
     return PinConflict(
-        f"this run read {unconfirmed.snapshot} while the ledger was away, but {why}",
-        where=str(unconfirmed.run),
+        f"this run read {read} while the ledger was away, but {why}",
+        where=str(run),
         fix="trigger the run anew: some of its tasks have read another snapshot than the rest would",
     )
 

@@ -37,6 +37,16 @@ class PinNotes:
         """Write down that the newest pin of *run* that this host has seen is the one after its clear *number*."""
         self._cache.remember("rerun", _run_key(run, scope), str(number).encode())
 
+    def assume(self, pin: Pin, number: int) -> None:
+        """Write down that the run of *pin* went on with it after its clear *number*, which nobody could decide."""
+        self._cache.remember("assumed", _run_key(pin.run, pin.scope), f"{number} {pin.snapshot}".encode())
+
+    def assumed(self, run: RunKey, scope: Scope, number: int) -> SnapshotId | None:
+        """Return what *run* went on with on this host after its clear *number*, if that was not decided then."""
+        note = self._cache.recall("assumed", _run_key(run, scope))
+        clear, _, snapshot = (note or b"").decode().partition(" ")
+        return SnapshotId.parse(snapshot) if clear == str(number) else None
+
     def is_settled(self, run: RunKey, scope: Scope, number: int) -> bool:
         """Tell whether this host knows what *run* uses since its clear *number*; 0: it was never cleared."""
         if number == 0:

@@ -18,7 +18,7 @@ from runpin.errors import Conflict, EpochConflict, RepinRefused, SnapshotQuarant
 from runpin.model import Asked, Pin, RunKey, Scope
 from runpin.overrides import Override, OverrideKind
 from runpin.reactions import Reaction, ReactionKey
-from runpin.rerunning import Decision, Held, Rerun, Situation, Take, decide
+from runpin.rerunning import Decision, Held, Rerun, RerunPolicy, Situation, Take, decide
 
 if TYPE_CHECKING:
     from runpin.ports import Clock, Overrides, PinLedger, Reactions
@@ -196,7 +196,8 @@ def _before_once(pin: Pin, newest: Override | None) -> Pin | None:
 
 
 def _tell(cleared: Cleared, pin: Pin, decision: Decision) -> None:
-    if not cleared.rerun.whole:
+    # Who wanted another snapshot shall see why there is none; a rerun that keeps its own is what everybody expects.
+    if cleared.rerun.policy is not RerunPolicy.KEEP:
         _log.warning("%s keeps %s at rerun %d: %s", cleared.run, pin.snapshot, cleared.rerun.number, decision.why)
 
 
