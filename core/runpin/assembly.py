@@ -12,6 +12,7 @@ from runpin.counting import PinnedLately
 from runpin.declining import Declined
 from runpin.errors import SettingsError
 from runpin.model import Behavior
+from runpin.observing import switch
 from runpin.pinning import Pinner
 from runpin.reading import PinnedRun
 from runpin.releasing import Releasing
@@ -48,6 +49,7 @@ class Runpin(Releasing):
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
+        switch(on=settings.telemetry)
         self.clock: Clock = clock or SystemClock()
 
     @classmethod

@@ -19,6 +19,7 @@ from runpin.ancestry import ALONE, Ancestry
 from runpin.errors import NoRun, UnknownDocument
 from runpin.model import STABLE, Behavior, Pin, RunKey, Scope, Snapshot, SnapshotId, check_name
 from runpin.modelling import as_model, is_protobuf
+from runpin.observing import entered, left, run_of, step, tell
 from runpin.proposing import Proposal
 from runpin.rerunning import FIRST
 
@@ -113,9 +114,11 @@ class PinnedRun:
         held = self._pins.get(application)
         if held is None:
             scope = Scope(application, self._environment, self._tenant)
-            decided = self._pinner.pin(
-                self.key, scope, self._proposal, self._channel, self._ancestry, self._behavior, self._rerun
-            )
+            with step("pin", scope) as observed:
+                decided = self._pinner.pin(
+                    self.key, scope, self._proposal, self._channel, self._ancestry, self._behavior, self._rerun
+                )
+                observed.got(pin=decided)
             held, turn = self._pins.setdefault(application, decided), object()
             # Of two threads that come first at once, one tells.
             if self._told.setdefault(application, turn) is turn:
@@ -168,10 +171,12 @@ class PinnedRun:
     @contextmanager
     def active(self) -> Iterator[PinnedRun]:
         """Make this the run that `runpin.get_config` answers for."""
-        token = _current.set(self)
+        token, run = _current.set(self), run_of(self.key)
+        entered(run, self._proposal.pins.values())
         try:
             yield self
         finally:
+            left(run)
             _current.reset(token)
 
     def _first_read(self, path: str, model: type[Any] | None) -> Any:
@@ -198,6 +203,7 @@ class PinnedRun:
         return held
 
     def _tell(self, pin: Pin) -> None:
+        tell(pin)
         if self._on_pin is None:
             return
         try:

@@ -16,6 +16,7 @@ from runpin.canonical import freeze, read_manifest, thaw
 from runpin.circuit import Circuit
 from runpin.errors import StoreError, StoreUnavailable, UnknownDocument
 from runpin.model import STABLE, Channel, Scope, Snapshot, SnapshotId, as_digest
+from runpin.observing import step
 from runpin.remembering import ChannelNotes, Sighting, channel_as_bytes, channel_from_bytes
 
 if TYPE_CHECKING:
@@ -100,6 +101,12 @@ class Resolver:
             StoreUnavailable: the store does not answer and this host never saw the channel.
             StoreCorrupt, StoreOutdated: it cannot be read, and this host never saw the channel, or was to be patient.
         """
+        with step("resolve", scope) as observed:
+            found = self._resolve(scope, name, patient=patient)
+            observed.got(stale=found.stale, channel=name, revision=found.channel.revision)
+            return found
+
+    def _resolve(self, scope: Scope, name: str, *, patient: bool) -> Resolution:
         known = not patient and (self._notes.newest(scope, name) or self._notes.last_seen(scope, name))
         ask = self._circuit.hurry if known else self._circuit.insist
         try:
@@ -123,7 +130,10 @@ class Resolver:
             StoreUnavailable: the store does not answer.
         """
         ask = self._circuit.insist if patient else self._circuit.ask
-        return self._found(ask(self._asked, scope, name)).channel
+        with step("resolve", scope) as observed:
+            found = self._found(ask(self._asked, scope, name)).channel
+            observed.got(stale=False, channel=name, revision=found.revision)
+            return found
 
     def note_channels(self, channels: Iterable[Channel]) -> None:
         """Write down where *channels* stand now, for the day the store does not answer."""

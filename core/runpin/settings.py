@@ -104,6 +104,9 @@ class Settings(BaseSettings):
         15.0, gt=0, description="seconds between two looks at the channels while the store tells of changes"
     )
     proposal_max_age: float = Field(600.0, gt=0, description="seconds after which a look is too old to propose from")
+    telemetry: bool = Field(
+        default=True, description="tell OpenTelemetry what runs use, where the process has set it up"
+    )
     allowed_signers: Path | None = Field(
         None, description="file of those whose SSH signatures of commits count; nobody's by default"
     )

@@ -20,6 +20,7 @@ from weakref import WeakSet
 
 from runpin.errors import RunpinError
 from runpin.model import STABLE, SnapshotId
+from runpin.observing import looked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -199,6 +200,7 @@ class ChannelWatch:
             if not self._failing:
                 _log.warning("runpin cannot see the channels of %s: %s", self._environment, self._look_error)
             self._failing = True
+        looked(self, self._environment)
 
     def _wait(self, wake: threading.Event) -> bool:
         """Wait until it is time to look, and tell whether somebody said so."""

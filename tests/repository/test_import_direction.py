@@ -52,6 +52,7 @@ STAGES = frozenset(
         "remembering",
         "repeating",
         "rolling_back",
+        "showing",
         "switching",
         "watching",
         "resolving",
@@ -87,7 +88,7 @@ ADAPTERS = frozenset(
 )
 EDGE = frozenset(
     {"__init__", "__main__", "asking", "azure_backend", "settings", "assembly", "backends", "followers"}
-    | {"governing", "hosting", "released", "releasing", "cli"}
+    | {"governing", "hosting", "released", "releasing", "showcase", "cli"}
 )
 TESTING = frozenset({"testing"})
 PLACED = FLOOR | STAGES | ADAPTERS | EDGE | TESTING
@@ -103,8 +104,19 @@ PLUGIN_SURFACE = frozenset(
     {"runpin"}
     | {
         f"runpin.{name}"
-        for name in ("ancestry", "assembly", "errors", "handing_over", "hosting", "judging", "model", "testing")
+        for name in (
+            "ancestry",
+            "assembly",
+            "errors",
+            "handing_over",
+            "hosting",
+            "judging",
+            "model",
+            "observing",
+            "testing",
+        )
     }
+    | {"runpin.showcase", "runpin.showing"}
     | {
         f"runpin.{name}"
         for name in ("pinning", "proposing", "reacting", "reactions", "reading", "released", "rerunning", "settings")

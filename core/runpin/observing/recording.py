@@ -1,0 +1,187 @@
+"""
+What is told of the core, as spans, metrics and baggage of OpenTelemetry.
+
+Loaded only where the process has imported OpenTelemetry's API. Providers are looked up anew each time: a host may
+configure them late, and Airflow does so once more in each task.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Self
+
+from opentelemetry import (  # noqa: TID253 - only loaded where the host did so before
+    baggage,
+    context,
+    metrics,
+    trace,
+)
+
+from runpin.errors import RunpinError
+from runpin.observing.attributes import APPLICATION, ENVIRONMENT, attributes, key_of
+from runpin.observing.measuring import Meters
+from runpin.observing.sightings import Run, seen
+from runpin.observing.telling import follow
+
+if TYPE_CHECKING:
+    from contextvars import Token
+    from types import TracebackType
+
+    from runpin.model import Pin, Scope
+    from runpin.watching import ChannelWatch
+
+SCOPE = "runpin"
+"""The instrumentation scope of our spans and metrics."""
+
+OTHER_ERROR = "_OTHER"
+"""What OpenTelemetry's conventions call the type of an error that is none of a known few."""
+
+
+class Recorder:
+    """Records for the providers that the process has at the moment; without one of them it does nothing."""
+
+    def __init__(self) -> None:
+        self._meters: Meters | None = None
+        self._stamped: object = None
+        follow(_carry)
+
+    def step(self, what: str, scope: Scope) -> _Step:
+        """Return what measures one step."""
+        self._stamp()
+        tracer = trace.get_tracer(SCOPE) if _is_set(trace.get_tracer_provider()) else None
+        return _Step(what, scope, tracer, self._metering())
+
+    def pinned(self, pin: Pin) -> None:
+        """Count a pin."""
+        meters = self._metering()
+        if meters is not None:
+            meters.pinned(pin)
+
+    def left(self, run: Run) -> None:
+        """Take what belongs to *run* out of the baggage of this context."""
+        kept = context.get_current()
+        for application in seen.snapshots(run):
+            kept = baggage.remove_baggage(key_of(application), kept)
+        # Detaching would bring back spans that have ended since.
+        context.attach(kept)
+
+    def looked(self, watch: ChannelWatch, environment: str) -> None:
+        """Make the view of *watch* measurable."""
+        meters = self._metering()
+        if meters is not None:
+            meters.watches[watch] = environment
+
+    def forked(self) -> None:
+        """Forget what the parent of this process has measured."""
+        if self._meters is not None:
+            self._meters.forked()
+
+    def refresh(self) -> None:
+        """Meet the providers that the process has now."""
+        self._stamp()
+        self._metering()
+
+    def _metering(self) -> Meters | None:
+        provider = metrics.get_meter_provider()
+        if not _is_set(provider):
+            return None
+        if self._meters is None or self._meters.provider is not provider:
+            self._meters = Meters(provider, SCOPE, self._meters)
+        return self._meters
+
+    def _stamp(self) -> None:
+        provider = trace.get_tracer_provider()
+        if provider is self._stamped or not hasattr(provider, "add_span_processor"):
+            return
+        self._stamped = provider
+        from runpin.observing.spans import ConfigSpanProcessor
+
+        provider.add_span_processor(ConfigSpanProcessor())
+
+
+class _Step:
+    """A span, and how long it took; whatever a provider does, the step itself goes on."""
+
+    def __init__(self, what: str, scope: Scope, tracer: trace.Tracer | None, meters: Meters | None) -> None:
+        self._what = what
+        self._scope = scope
+        self._tracer = tracer
+        self._meters = meters
+        self._span: trace.Span | None = None
+        self._token: Token[context.Context] | None = None
+        self._stale: bool | None = None
+        self._began = 0.0
+
+    def __enter__(self) -> Self:
+        self._began = perf_counter()
+        if self._tracer is not None:
+            with suppress(Exception):
+                said = {APPLICATION: self._scope.application, ENVIRONMENT: self._scope.environment}
+                self._span = self._tracer.start_span(f"{SCOPE}.{self._what}", attributes=said)
+                self._token = context.attach(trace.set_span_in_context(self._span))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        took = perf_counter() - self._began
+        fault = None if error is None else _type_of(error)
+        with suppress(Exception):
+            if self._meters is not None:
+                self._meters.took(self._what, self._scope, took, fault, self._stale)
+        with suppress(Exception):
+            if self._token is not None:
+                context.detach(self._token)
+            self._end(fault)
+
+    def got(self, *, pin: Pin | None = None, stale: bool | None = None, **said: Any) -> None:
+        """Say what came of it: a pin, or where a channel stands."""
+        self._stale = stale
+        if self._span is None:
+            return
+        with suppress(Exception):
+            self._span.set_attributes({} if pin is None else attributes(pin))
+            self._span.set_attributes({} if stale is None else {"config.stale": stale})
+            self._span.set_attributes({f"config.{name}": value for name, value in said.items()})
+
+    def _end(self, fault: str | None) -> None:
+        if self._span is None:
+            return
+        if fault is not None:
+            # The text of an error may be long; its type is enough to look it up.
+            self._span.set_attribute("error.type", fault)
+            self._span.set_status(trace.StatusCode.ERROR, fault)
+        self._span.end()
+
+
+def recorder() -> Recorder:
+    """Return the one of this process, which knows the providers that are set now."""
+    _recorder.refresh()
+    return _recorder
+
+
+def _carry(run: Run) -> None:
+    """Put what is known of *run* into the baggage of this context."""
+    if seen.here() != run or not _is_set(trace.get_tracer_provider()):
+        return
+    carried = context.get_current()
+    for application, snapshot in seen.snapshots(run).items():
+        if baggage.get_baggage(key_of(application), carried) != snapshot:
+            carried = baggage.set_baggage(key_of(application), snapshot, carried)
+    if carried is not context.get_current():
+        context.attach(carried)
+
+
+def _is_set(provider: object) -> bool:
+    # Those of the API itself do nothing, or pass on to one that is set later.
+    return not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
+
+
+def _type_of(error: BaseException) -> str:
+    return type(error).__name__ if isinstance(error, RunpinError) else OTHER_ERROR
+
+
+_recorder = Recorder()
+os.register_at_fork(after_in_child=_recorder.forked)
