@@ -23,6 +23,7 @@ from runpin.errors import ConfigUnavailable
 from runpin.model import STABLE, Behavior, Pin, RunKey, Scope
 from runpin.pinning import Pinner
 from runpin.proposing import Proposal
+from runpin.rerunning import FIRST, Rerun
 from runpin.resolving import Resolver
 
 
@@ -42,9 +43,10 @@ class Forgetful(Pinner):
         channel: str = STABLE,
         ancestry: Ancestry = ALONE,
         behavior: Behavior = Behavior.PINNED,
+        rerun: Rerun = FIRST,
     ) -> Pin:
         """Return where the channel stands."""
-        del proposal, ancestry, behavior
+        del proposal, ancestry, behavior, rerun
         return _standing(self._resolver, run, scope, channel)
 
 
@@ -59,10 +61,11 @@ class Guessing(Pinner):
         channel: str = STABLE,
         ancestry: Ancestry = ALONE,
         behavior: Behavior = Behavior.PINNED,
+        rerun: Rerun = FIRST,
     ) -> Pin:
         """Return the pin, or a guess."""
         try:
-            return super().pin(run, scope, proposal, channel, ancestry, behavior)
+            return super().pin(run, scope, proposal, channel, ancestry, behavior, rerun)
         except ConfigUnavailable:
             return _standing(self._resolver, run, scope, channel)
 
