@@ -13,8 +13,8 @@ and cursors may hold anything. None of them changes anything.
     static/{version}/{file}                                                           a file of `ui/static`
 
 `{version}` is a hash over those files, which may be cached for ever; they import each other by relative URLs.
-The modules that Airflow loads, and what each assigns its component to: `run.js`, `globalThis["Config"]`, for the pages of
-a DAG run and a task instance; `nav.js`, `globalThis["Configuration"]`, for the page of the menu; `dashboard.js`,
+The modules that Airflow loads, and what each assigns its component to: `run.js`, `globalThis["Config"]`, for the pages
+of a DAG run and a task instance; `nav.js`, `globalThis["Configuration"]`, for the page of the menu; `dashboard.js`,
 `globalThis["Configuration problems"]`, for the strip on the start page.
 
 Every other status than 200 has an `ErrorAnswer`: 401 nobody is logged in, 403 who is may not see this, 404 there is no
@@ -29,7 +29,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _text(value: object) -> object:
@@ -38,6 +38,9 @@ def _text(value: object) -> object:
 
 Text = Annotated[str, BeforeValidator(_text)]
 """A snapshot id, or another word of the core, as text."""
+
+DagId = Annotated[str, Field(validation_alias=AliasChoices("dag_id", "job"))]
+"""What the core calls a job."""
 
 AskedWord = Literal["channel", "proposal", "parent", "override", "safe_point"]
 
@@ -229,7 +232,7 @@ class ParentAnswer(Answer):
     """
 
     kind: Literal["asset", "trigger"]
-    dag_id: str
+    dag_id: DagId
     run_id: str
     asset: str | None
     snapshots: list[NamedSnapshotAnswer]
@@ -254,7 +257,6 @@ class ProblemAnswer(Answer):
         "not_usable",
         "store_away",
         "ledger_away",
-        "from_cache",
         "quarantined",
         "mirror",
         "rolled_back",
@@ -282,7 +284,7 @@ class RunAnswer(Answer):
         problems: what is missing in this answer because something did not answer; mostly empty.
     """
 
-    dag_id: str
+    dag_id: DagId
     run_id: str
     environment: str
     deployment: str
@@ -390,7 +392,7 @@ class PinnedRunAnswer(Answer):
         confirmed: false if the ledger could not be asked.
     """
 
-    dag_id: str
+    dag_id: DagId
     run_id: str
     epoch: int
     asked: AskedWord

@@ -24,6 +24,7 @@ from runpin.cli.shapes import Shape, commit_shape, commit_text, origin_shape, sn
 from runpin.comparing import Change, Kind, compare
 from runpin.errors import Conflict, RunpinError
 from runpin.parsing.pointers import origin_of
+from runpin.showcase import documents_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,20 +111,12 @@ def _side(core: Runpin, snapshot: Snapshot, repository: str | None) -> _Side:
     if not commit.reproducible:
         return _Side(snapshot, values, commit, {}, "it was published from a plain folder")
     try:
-        compiled = _compile_again(core, snapshot, commit, repository)
+        compiled = documents_at(core, snapshot, commit, repository)
     except RunpinError as error:
         return _Side(snapshot, values, commit, {}, error.what)
     # Only a document that still compiles to the same bytes has the lines of these values.
     same = {name: each for name, each in compiled.items() if snapshot.documents.get(name) == each.digest}
     return _Side(snapshot, values, commit, same, None)
-
-
-def _compile_again(core: Runpin, snapshot: Snapshot, commit: Commit, repository: str | None) -> Mapping[str, Document]:
-    source, scope = core.source(repository or commit.repository), snapshot.scope
-    again = core.check(
-        source, source.resolve(commit.sha), [scope.environment], applications=[scope.application], judge=False
-    )
-    return again[scope.environment].documents_of(scope)
 
 
 def _side_shape(side: _Side) -> Shape:
