@@ -108,9 +108,10 @@ def entered(run: Run, proposed: Iterable[SnapshotId] = (), *, mark: bool = True)
 
 def left(run: Run) -> None:
     """Say that the code of this context does not belong to *run* any longer."""
-    recorder = _recorder()
-    if recorder is not None:
-        recorder.left(run)
+    if seen.here() == run:
+        recorder = _recorder()
+        if recorder is not None:
+            recorder.left(run)
     seen.leave(run)
 
 
