@@ -56,7 +56,7 @@ def flag_listener(pin: Pin) -> Callable[[Any], None]:
     """
     Return what writes evaluations onto the current span, as `on_feature_evaluated` of Microsoft's `FeatureManager`.
 
-        flags = run.get_config("payments/flags")
+        flags = json.loads(run.body("payments/flags"))
         features = FeatureManager(flags, on_feature_evaluated=flag_listener(run.pin("payments")))
 
     The library calls it for flags whose `telemetry` is enabled. Who was asked for is left out: that may be a person.
