@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_runpin.ui import answers
 
 SAMPLES = sorted((Path(__file__).parent / "ui_samples").glob("*.json"))
-MODELS = {
+MODELS: dict[str, type[answers.Answer]] = {
     "run": answers.RunAnswer,
     "diff": answers.DiffAnswer,
     "snapshot_runs": answers.SnapshotRunsAnswer,

@@ -53,7 +53,6 @@ class Showing:
         self._problems: Lately[ProblemsFacts] = Lately(backends.clock, FRESH, self._all_problems)
         self._mirrors: Sequence[MirrorState] = ()
         self._looked_at_mirrors: float | None = None
-        self._mirrors_thread: threading.Thread | None = None
 
     def run(self, story: Story) -> RunFacts:
         """Return what the run of *story* uses, and how that compares; what is missing is among its problems."""
@@ -112,8 +111,7 @@ class Showing:
             return
         self._looked_at_mirrors = now
         # Nobody waits for them: the next one who asks is told.
-        self._mirrors_thread = threading.Thread(target=self._look_at_mirrors, name="runpin-mirrors", daemon=True)
-        self._mirrors_thread.start()
+        threading.Thread(target=self._look_at_mirrors, name="runpin-mirrors", daemon=True).start()
 
     def _look_at_mirrors(self) -> None:
         if self._of.mirrors is not None:
