@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from airflow_provider_runpin.context import current_pins as current_pins
     from airflow_provider_runpin.context import get_config as get_config
+    from airflow_provider_runpin.safe_points import safe_point as safe_point
 
 _HOMES = {
     "current_pins": "airflow_provider_runpin.context",
     "get_config": "airflow_provider_runpin.context",
+    "safe_point": "airflow_provider_runpin.safe_points",
 }
 
-__all__ = ["current_pins", "get_config"]
+__all__ = ["current_pins", "get_config", "safe_point"]
 __version__ = "0.1.0"
 
 

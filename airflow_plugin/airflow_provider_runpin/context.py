@@ -28,9 +28,10 @@ def run_of(context: Context, runpin: Runpin | None = None) -> PinnedRun:
         runpin: the wired core; the process's own by default.
 
     Raises:
-        InvalidProposal: `dag_run.conf["runpin"]` cannot be read.
+        InvalidProposal: `dag_run.conf["runpin"]` or the behaviour that the DAG declares cannot be read.
         SettingsError
     """
+    from airflow_provider_runpin.safe_points import behavior_of
     from runpin.assembly import default
     from runpin.model import RunKey
     from runpin.proposing import KEY, read_proposal
@@ -42,7 +43,7 @@ def run_of(context: Context, runpin: Runpin | None = None) -> PinnedRun:
     # the moment it was due, tells the two apart. Both survive clears.
     incarnation = proposal.incarnation or dag_run.run_after.isoformat()
     key = RunKey("airflow", core.settings.deployment, dag_run.dag_id, dag_run.run_id, incarnation)
-    return core.run(key, proposal)
+    return core.run(key, proposal, behavior_of(context))
 
 
 @overload

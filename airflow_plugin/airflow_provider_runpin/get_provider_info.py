@@ -16,12 +16,14 @@ def get_provider_info() -> dict[str, Any]:
         "versions": ["0.1.0"],
         "connection-types": [FORM],
         "hooks": [{"integration-name": "runpin", "python-modules": ["airflow_provider_runpin.hooks.runpin"]}],
-        "operators": [{"integration-name": "runpin", "python-modules": ["airflow_provider_runpin.operators.config"]}],
+        "operators": [{"integration-name": "runpin", "python-modules": _OPERATORS}],
         "sensors": [{"integration-name": "runpin", "python-modules": ["airflow_provider_runpin.sensors.config"]}],
         "triggers": [{"integration-name": "runpin", "python-modules": ["airflow_provider_runpin.triggers.config"]}],
         "config": {"runpin": {"description": "Runpin in this Airflow", "options": _OPTIONS}},
     }
 
+
+_OPERATORS = [f"airflow_provider_runpin.operators.{name}" for name in ("config", "releasing", "safe_points")]
 
 _OPTIONS = {
     "enable_listener": {

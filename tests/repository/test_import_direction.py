@@ -107,6 +107,7 @@ PLUGIN_SURFACE = frozenset(
         for name in (
             "ancestry",
             "assembly",
+            "declining",
             "errors",
             "handing_over",
             "hosting",
