@@ -7,6 +7,7 @@ import pytest
 # Before anything imports them, so that a failed assertion in a contract shows its values.
 pytest.register_assert_rewrite(
     "runpin.testing.ledger_contract",
+    "runpin.testing.overrides_contract",
     "runpin.testing.reactions_contract",
     "runpin.testing.replica_contract",
     "runpin.testing.store_contract",

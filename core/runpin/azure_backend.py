@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runpin.backends import Backend, Follower, Ledger
     from runpin.changes import Change, Watcher
     from runpin.mirrors import Mirror
-    from runpin.ports import Reactions
+    from runpin.ports import Overrides, Reactions
     from runpin.stores.azure import AzureStore
 
 
@@ -66,6 +66,11 @@ class AzureBackend:
     def reactions(self) -> Reactions:
         """The record of what followed from a channel's moves, of the other backend."""
         return self.beside.reactions
+
+    @property
+    def overrides(self) -> Overrides:
+        """What operators want of single runs, of the other backend."""
+        return self.beside.overrides
 
     def watcher(self, environment: str, tenant: str | None) -> Watcher:
         """Return what asks for changes every few seconds, and listens to the other backend and to Event Grid."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from runpin.database.engine import Database
     from runpin.etcd.cluster import Cluster
     from runpin.mirrors import Mirror
-    from runpin.ports import Clock, Reactions
+    from runpin.ports import Clock, Overrides, Reactions
 
 
 class Store(SnapshotStore, ChannelStore, History, Tenancy, Protocol):
@@ -63,6 +63,11 @@ class Backend(Protocol):
     @property
     def reactions(self) -> Reactions:
         """The record of what followed from a channel's moves."""
+        ...
+
+    @property
+    def overrides(self) -> Overrides:
+        """What operators want of single runs."""
         ...
 
     def watcher(self, environment: str, tenant: str | None) -> Watcher | None:
@@ -112,6 +117,13 @@ class SqlBackend:
         from runpin.ledgers.reactions import SqlReactions
 
         return SqlReactions(self.database)
+
+    @cached_property
+    def overrides(self) -> Overrides:
+        """What operators want of single runs."""
+        from runpin.ledgers.overrides import SqlOverrides
+
+        return SqlOverrides(self.database)
 
     def watcher(self, environment: str, tenant: str | None) -> Watcher | None:
         """Return what listens to PostgreSQL; SQLite pushes nothing."""
@@ -164,6 +176,13 @@ class EtcdBackend:
         from runpin.ledgers.etcd_reactions import EtcdReactions
 
         return EtcdReactions(self.cluster)
+
+    @cached_property
+    def overrides(self) -> Overrides:
+        """What operators want of single runs."""
+        from runpin.ledgers.etcd_overrides import EtcdOverrides
+
+        return EtcdOverrides(self.cluster)
 
     def watcher(self, environment: str, tenant: str | None) -> Watcher | None:
         """Return what watches the cluster."""

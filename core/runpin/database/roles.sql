@@ -41,7 +41,8 @@ BEGIN
     FOREACH handed IN ARRAY ARRAY[
         'public.runpin_object', 'public.runpin_snapshot', 'public.runpin_publication', 'public.runpin_channel',
         'public.runpin_channel_move', 'public.runpin_pin', 'public.runpin_quarantine',
-        'public.runpin_quarantine_event', 'public.runpin_reaction', 'public.runpin_schema_version'
+        'public.runpin_quarantine_event', 'public.runpin_reaction', 'public.runpin_override',
+        'public.runpin_schema_version'
     ] LOOP
         IF (SELECT relowner <> 'runpin_owner'::regrole FROM pg_class WHERE oid = handed::regclass) THEN
             EXECUTE format('ALTER TABLE %s OWNER TO runpin_owner', handed);
@@ -55,7 +56,7 @@ ALTER ROUTINE public.runpin_put OWNER TO runpin_owner;
 REVOKE ALL ON
     public.runpin_object, public.runpin_snapshot, public.runpin_publication, public.runpin_channel,
     public.runpin_channel_move, public.runpin_pin, public.runpin_quarantine, public.runpin_quarantine_event,
-    public.runpin_reaction, public.runpin_schema_version
+    public.runpin_reaction, public.runpin_override, public.runpin_schema_version
     FROM PUBLIC, runpin_reader, runpin_runner, runpin_publisher;
 REVOKE ALL ON SEQUENCE public.runpin_publication_id_seq, public.runpin_quarantine_event_id_seq
     FROM PUBLIC, runpin_reader, runpin_runner, runpin_publisher;
@@ -65,23 +66,25 @@ REVOKE ALL ON ROUTINE public.runpin_put FROM PUBLIC, runpin_reader, runpin_runne
 GRANT SELECT ON
     public.runpin_object, public.runpin_snapshot, public.runpin_publication, public.runpin_channel,
     public.runpin_channel_move, public.runpin_pin, public.runpin_quarantine, public.runpin_quarantine_event,
-    public.runpin_reaction, public.runpin_schema_version
+    public.runpin_reaction, public.runpin_override, public.runpin_schema_version
     TO runpin_reader, runpin_runner, runpin_publisher;
 
 -- Tasks, schedulers and daemons: they pin, and record how they reacted to a channel's move.
 GRANT INSERT ON public.runpin_pin, public.runpin_reaction TO runpin_runner;
-GRANT UPDATE (outcome) ON public.runpin_reaction TO runpin_runner;
+-- An Override is recorded by people and ends when a run takes it.
+GRANT UPDATE (outcome) ON public.runpin_reaction, public.runpin_override TO runpin_runner;
 GRANT EXECUTE ON ROUTINE public.runpin_put TO runpin_runner;
 
 -- CI jobs and people who publish, move channels, roll back, bar and let in again.
 GRANT INSERT ON
     public.runpin_object, public.runpin_snapshot, public.runpin_publication, public.runpin_channel,
-    public.runpin_channel_move, public.runpin_quarantine, public.runpin_quarantine_event
+    public.runpin_channel_move, public.runpin_quarantine, public.runpin_quarantine_event, public.runpin_override
     TO runpin_publisher;
 GRANT USAGE ON SEQUENCE public.runpin_publication_id_seq, public.runpin_quarantine_event_id_seq TO runpin_publisher;
 -- A channel moves within its row. An object that was damaged is mended; readers check what they read by its digest.
 GRANT UPDATE (revision, sequence, digest, moved_at) ON public.runpin_channel TO runpin_publisher;
 GRANT UPDATE (body) ON public.runpin_object TO runpin_publisher;
+GRANT UPDATE (outcome) ON public.runpin_override TO runpin_publisher;
 GRANT DELETE ON public.runpin_quarantine TO runpin_publisher;
 
 COMMIT;

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa  # noqa: TID253 - this adapter is imported lazily
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration; versions are compared as text."""
 
 VERSION_TABLE = "runpin_schema_version"
@@ -225,5 +225,26 @@ reactions = sa.Table(
     sa.Column("at", Moment, nullable=False),
     sa.Column("outcome", AnyText),
     sa.PrimaryKeyConstraint("reaction_key", "revision"),
+    sqlite_with_rowid=False,
+)
+
+overrides = sa.Table(
+    "runpin_override",
+    metadata,
+    sa.Column("pin_key", sa.String(64), nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    *(sa.Column(name, AnyText, nullable=False) for name in ("engine", "deployment", "job", "run_id", "incarnation")),
+    *_scope(),
+    sa.Column("sequence", sa.Integer, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("since_sequence", sa.Integer, nullable=False),
+    sa.Column("since_digest", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("partial", sa.Boolean, nullable=False),
+    sa.Column("actor", AnyText, nullable=False),
+    sa.Column("reason", AnyText, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("outcome", AnyText),
+    sa.PrimaryKeyConstraint("pin_key", "number"),
     sqlite_with_rowid=False,
 )

@@ -13,6 +13,7 @@ Where everything lies: every key below one root, every part of it a checked name
     pins/ENVIRONMENT/TENANT/APPLICATION/HASH/RUN/EPOCH      the pin; HASH is short and of the run id alone
     pinned/ENVIRONMENT/APPLICATION/SNAPSHOT/MOMENT/...      which pins name a snapshot
     reactions/ENVIRONMENT/TENANT/APPLICATION/KEY/REVISION   what followed from a move
+    overrides/ENVIRONMENT/TENANT/APPLICATION/RUN/NUMBER     what an operator wants of a run
 
 No tenant is `-`, which no name can be. Numbers that are asked for from the newest on count downwards, because etcd
 answers in the order of keys. Every prefix that is read or granted ends in `/`, so `payments` never means `payments-eu`.
@@ -104,6 +105,10 @@ class Keys(Keyspace):
     def reactions(self, key: ReactionKey) -> str:
         """Return the prefix of what followed for *key*, highest revision first."""
         return f"{self.root}reactions/{place_of(key.scope)}/{key.digest}/"
+
+    def overrides(self, run: RunKey, scope: Scope) -> str:
+        """Return the prefix of what operators want of *run*, newest first."""
+        return f"{self.root}overrides/{place_of(scope)}/{run.digest}/"
 
 
 def _application(snapshot: SnapshotId) -> str:

@@ -25,6 +25,7 @@ from runpin.model import (
     SnapshotId,
     as_digest,
 )
+from runpin.overrides import Override, OverrideKind
 from runpin.reactions import Reaction, ReactionKey
 
 T = TypeVar("T")
@@ -185,6 +186,48 @@ def told_reaction(entry: Entry, key: ReactionKey) -> Reaction:
             digest=digest,
             since=None if record["since"] is None else SnapshotId.parse(record["since"]),
             at=datetime.fromisoformat(record["at"]),
+            outcome=record["outcome"],
+        )
+
+    return told(entry, read)
+
+
+def override_record(override: Override) -> dict[str, Any]:
+    """Return *override* with its run, for people; readers know the run already."""
+    run = override.run
+    return {
+        "run": [run.engine, run.deployment, run.job, run.run_id, run.incarnation],
+        "number": override.number,
+        "sequence": override.snapshot.sequence,
+        "digest": override.digest,
+        "since": {"sequence": override.since.sequence, "digest": override.since_digest},
+        "kind": override.kind.value,
+        "partial": override.partial,
+        "actor": override.actor,
+        "reason": override.reason,
+        "at": stamp(override.at),
+        "outcome": override.outcome,
+    }
+
+
+def told_override(entry: Entry, run: RunKey, scope: Scope) -> Override:
+    """Return the Override in *entry*."""
+
+    def read(record: dict[str, Any]) -> Override:
+        digest, since = as_digest(record["digest"]), as_digest(record["since"]["digest"])
+        return Override(
+            run=run,
+            scope=scope,
+            number=record["number"],
+            snapshot=SnapshotId.of(scope, record["sequence"], digest),
+            digest=digest,
+            since=SnapshotId.of(scope, record["since"]["sequence"], since),
+            since_digest=since,
+            kind=OverrideKind(record["kind"]),
+            actor=record["actor"],
+            reason=record["reason"],
+            at=datetime.fromisoformat(record["at"]),
+            partial=record["partial"],
             outcome=record["outcome"],
         )
 

@@ -1,5 +1,5 @@
 """
-The contracts of store, replica, ledger, watcher, reactions and gates, as pytest classes to subclass.
+The contracts of store, replica, ledger, overrides, watcher, reactions and gates, as pytest classes to subclass.
 
     class TestMyLedger(LedgerContract):
         @pytest.fixture
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from runpin.testing.gate_contract import GateContract
 from runpin.testing.ledger_contract import Ledger, LedgerContract
+from runpin.testing.overrides_contract import OverridesContract
 from runpin.testing.reactions_contract import ReactionsContract
 from runpin.testing.replica_contract import ReplicaContract
 from runpin.testing.store_contract import Store, StoreContract
@@ -20,6 +21,7 @@ __all__ = [
     "GateContract",
     "Ledger",
     "LedgerContract",
+    "OverridesContract",
     "ReactionsContract",
     "ReplicaContract",
     "Store",
