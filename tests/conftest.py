@@ -16,4 +16,11 @@ pytest.register_assert_rewrite(
     "pinned_dagster",
 )
 
-pytest_plugins = ("postgres_server", "etcd_server", "airflow_stage", "dagster_stage", "ran_for_real")
+pytest_plugins = (
+    "postgres_server",
+    "etcd_server",
+    "airflow_stage",
+    "dagster_stage",
+    "prometheus_server",
+    "ran_for_real",
+)

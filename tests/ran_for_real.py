@@ -11,6 +11,7 @@ SERVERS = {
     "browser": "a real Chromium",
     "postgres": "a real PostgreSQL",
     "etcd": "a real etcd",
+    "prometheus": "a real Prometheus",
     "faults": "kills and races",
 }
 

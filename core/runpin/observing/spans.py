@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from opentelemetry import trace  # noqa: TID253 - only loaded where the host configured the SDK
-from opentelemetry.sdk.trace import SpanProcessor  # noqa: TID253 - as above
+from opentelemetry.sdk.trace import Span, SpanProcessor  # noqa: TID253 - as above
 
 from runpin.observing.sightings import Run, seen
 from runpin.observing.telling import follow
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-    from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.sdk.trace import ReadableSpan
 
 MOST_OPEN = 4096
 """Spans that are remembered while they are open; those beyond carry what was known when they began."""
@@ -79,7 +79,11 @@ class ConfigSpanProcessor(SpanProcessor):
 
     def _claim(self, run: Run) -> None:
         """Take the open spans around the code that calls for those of *run*."""
-        around: int | None = trace.get_current_span().get_span_context().span_id
+        current = trace.get_current_span()
+        if isinstance(current, Span) and current.is_recording():
+            # It may have begun before the process had this processor.
+            self._open.setdefault(current.get_span_context().span_id, current)
+        around: int | None = current.get_span_context().span_id
         while around is not None and (span := self._open.get(around)) is not None:
             self._runs.setdefault(around, run)
             around = None if span.parent is None else span.parent.span_id
