@@ -36,4 +36,14 @@ _OPTIONS = {
         "example": None,
         "default": "True",
     },
+    "enable_ui": {
+        "description": (
+            "Show the Config tab on the pages of DAG runs and task instances, a page in the menu, and a strip "
+            "on the start page when something is wrong."
+        ),
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": "True",
+    },
 }
