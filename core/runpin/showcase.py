@@ -21,11 +21,13 @@ def open_showing(core: Runpin) -> Showing:
         SettingsError: the backends cannot be used.
     """
     settings, mirrors = core.settings, core.mirrors
+    # Who published may have done so from a checkout that nobody else has; the setting says where it is for us.
+    repository = None if settings.repository is None else settings.repository.get_secret_value()
     return Showing(
         Backends(
             store=core.store,
             ledger=core.ledger,
-            overrides=getattr(core.backend, "overrides", None),
+            overrides=core.backend.overrides,
             resolver=core.resolver,
             store_circuit=core.asking.store,
             ledger_circuit=core.asking.ledger,
@@ -35,7 +37,7 @@ def open_showing(core: Runpin) -> Showing:
             channel=settings.channel,
             deployment=settings.deployment,
             applications=settings.applications,
-            trace=Tracing(lambda snapshot, commit: documents_at(core, snapshot, commit), core.clock),
+            trace=Tracing(lambda snapshot, commit: documents_at(core, snapshot, commit, repository), core.clock),
             mirrors=core.look_at_mirrors if mirrors else None,
         )
     )

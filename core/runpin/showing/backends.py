@@ -39,7 +39,7 @@ class Backends:
     Attributes:
         store: snapshots, channels and history.
         ledger: pins and the quarantine.
-        overrides: what operators want of single runs; None if this backend cannot hold that.
+        overrides: what operators want of single runs.
         resolver: what this host remembers, and reads documents.
         store_circuit: what this process knows of the store.
         ledger_circuit: what it knows of the ledger.
@@ -55,7 +55,7 @@ class Backends:
 
     store: Store
     ledger: Ledger
-    overrides: Overrides | None
+    overrides: Overrides
     resolver: Resolver
     store_circuit: Circuit
     ledger_circuit: Circuit

@@ -138,8 +138,7 @@ class Look:
 
     def override_of(self, run: RunKey, scope: Scope) -> Override | None:
         """Return what an operator wants of *run*, or wanted last."""
-        overrides = self._of.overrides
-        return None if overrides is None else self.ledger(lambda: overrides.newest(run, scope))
+        return self.ledger(lambda: self._of.overrides.newest(run, scope))
 
     def epoch(self, pin: Pin) -> PinFacts:
         """Return what is told of one epoch of a pin."""
