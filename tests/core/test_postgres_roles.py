@@ -36,14 +36,18 @@ Right = tuple[str, str, str]
 """A role, a table and a verb; an update names its column."""
 
 TABLES = (*sorted(metadata.tables), VERSION_TABLE)
-PUBLISHED = ("object", "snapshot", "publication", "channel", "channel_move", "quarantine", "quarantine_event")
+PUBLISHED = (
+    *("object", "snapshot", "publication", "channel", "channel_move", "quarantine", "quarantine_event"),
+    "override",
+)
 GRANTED: frozenset[Right] = frozenset(
     {(role, table, "SELECT") for role in ("reader", "runner", "publisher") for table in TABLES}
     | {("runner", f"runpin_{name}", "INSERT") for name in ("pin", "reaction")}
-    | {("runner", "runpin_reaction", "UPDATE outcome")}
+    | {("runner", f"runpin_{name}", "UPDATE outcome") for name in ("reaction", "override")}
     | {("publisher", f"runpin_{name}", "INSERT") for name in PUBLISHED}
     | {("publisher", "runpin_channel", f"UPDATE {name}") for name in ("revision", "sequence", "digest", "moved_at")}
     | {("publisher", "runpin_object", "UPDATE body"), ("publisher", "runpin_quarantine", "DELETE")}
+    | {("publisher", "runpin_override", "UPDATE outcome")}
 )
 
 ELSEWHERE = {
@@ -265,7 +269,7 @@ def test_the_owner_upgrades_and_then_the_statements_cover_the_new_table(
     team: Team, opened: Callable[[str], Database]
 ) -> None:
     """A table that an upgrade made belongs to the user who ran it, until the statements hand it over."""
-    team.execute(f"DROP TABLE runpin_reaction; UPDATE {VERSION_TABLE} SET version_num = '0001'")
+    team.execute(f"DROP TABLE runpin_reaction, runpin_override; UPDATE {VERSION_TABLE} SET version_num = '0001'")
     with pytest.raises(StoreOutdated, match="this user may not change them") as caught:
         opened("runner").ready()
     opened("owner").ready()
