@@ -11,6 +11,7 @@ import pytest
 
 from airflow_classes import in_task, starting
 from git_origin import Origin
+from pinned_airflow import PinnedAirflow
 from runpin.assembly import Runpin, default
 from runpin.errors import RunpinError, SettingsError, StoreUnavailable, UnknownEnvironment, UnknownSnapshot
 from runpin.model import STABLE, Channel, Scope, SnapshotId
@@ -255,3 +256,51 @@ def test_what_may_differ_from_run_to_run_is_a_template() -> None:
         PromoteConfigOperator.template_fields
     )
     assert {"application", "to", "tenant", *common} == set(RollbackConfigOperator.template_fields)
+
+
+# In a real Airflow
+
+
+def ended(airflow: PinnedAirflow, dag_id: str, run_id: str) -> dict[str, tuple[str | None, int]]:
+    """Return how each task of a run ended, and at which try."""
+    return {task["task_id"]: (task["state"], task["try_number"]) for task in airflow.api.task_instances(dag_id, run_id)}
+
+
+def release(airflow: PinnedAirflow, origin: Origin, number: int) -> str:
+    """Commit a version, let a run publish and promote it, and return its Snapshot."""
+    run_id = f"release-{number}"
+    origin.commit({"moved/etl.yaml": f"number: {number}\n".encode()}, f"Version {number}")
+    airflow.start("moves_channels", run_id, {"repository": str(origin.path)})
+    airflow.finish("moves_channels", run_id)
+    found: str = airflow.api.xcom("moves_channels", run_id, "promote")["snapshot"]
+    return found
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(600)
+def test_tasks_that_are_killed_move_a_channel_once(pinned_airflow: PinnedAirflow, tmp_path: Path) -> None:
+    """Each dies between its move and Airflow's notice of it, and a rollback between its two steps as well."""
+    airflow, origin, scope = pinned_airflow, Origin(tmp_path / "config.git"), Scope("moved", "prod")
+    manifest = b"format = 1\nenvironments = ['prod']\n\n[applications.moved]\ndocuments = ['moved/*.yaml']\n"
+    origin.commit({"runpin.toml": manifest})
+    airflow.add_dags("moves_channels", "goes_back")
+    first, second = (release(airflow, origin, number) for number in (1, 2))
+    airflow.start("goes_back", "back")
+    airflow.finish("goes_back", "back")
+    back = airflow.api.xcom("goes_back", "back", "back")
+    published = airflow.api.xcom("moves_channels", "release-2", "publish")
+    stable, canary = (airflow.core.store.moves(scope, channel, 10) for channel in (STABLE, "canary"))
+
+    tries = ended(airflow, "moves_channels", "release-2") | ended(airflow, "goes_back", "back")
+    assert {
+        name: ("success", number) for name, number in (("publish", 2), ("promote", 2), ("work", 1), ("back", 3))
+    } == tries
+    assert [[first, second, first], [first, second]] == [
+        [str(move.channel.snapshot) for move in reversed(moves)] for moves in (stable, canary)
+    ]
+    assert (origin.sha("main"), second) == (published["commit"], published["published"]["moved"]["snapshot"])
+    assert {"left": second, "to": first, "revision": 3}.items() <= back.items()
+    assert SnapshotId.parse(second) in airflow.core.ledger.barred("prod")
+    assert [second] == [seen.snapshot for seen in airflow.seen("moves_channels", "release-2")]
+    assert stable[0].actor.startswith("airflow:goes_back/back")
+    assert stable[0].reason.startswith("rollback: too slow (once ")
