@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from runpin.followers import Mirrored
     from runpin.mirrors import Mirror, MirrorState
     from runpin.model import Channel, Pin, RunKey
+    from runpin.overriding import Overriding
     from runpin.ports import Clock, SnapshotStore
     from runpin.proposing import Proposal
     from runpin.reacting import Reactor
@@ -214,6 +215,13 @@ class Runpin(Releasing):
         from runpin.reacting import Reactor
 
         return Reactor(self.backend.reactions, self.resolver, self.ledger, self.clock)
+
+    @cached_property
+    def overriding(self) -> Overriding:
+        """What operators name for single runs."""
+        from runpin.overriding import Overriding
+
+        return Overriding(self.ledger, self.store, self.ledger, self.backend.overrides, self.clock)
 
     @cached_property
     def lately(self) -> PinnedLately:

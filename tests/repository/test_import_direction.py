@@ -56,6 +56,7 @@ STAGES = frozenset(
         "switching",
         "watching",
         "resolving",
+        "overriding",
         "pinning",
         "proposing",
         "questions",

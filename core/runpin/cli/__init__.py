@@ -20,6 +20,7 @@ from runpin.cli.explaining import explain
 from runpin.cli.looking import history, pins, show
 from runpin.cli.mirroring import mirror
 from runpin.cli.moving import channel, quarantine, rollback
+from runpin.cli.overriding import override
 from runpin.cli.releasing import publish
 from runpin.cli.starting import init
 from runpin.cli.status import status
@@ -74,6 +75,7 @@ app.command(rich_help_panel=_WRITE)(validate)
 app.command(rich_help_panel=_WRITE)(explain)
 app.command(rich_help_panel=_RELEASE)(publish)
 app.command(rich_help_panel=_RELEASE)(rollback)
+app.command(rich_help_panel=_RELEASE)(override)
 app.add_typer(channel, name="channel", rich_help_panel=_RELEASE)
 app.add_typer(quarantine, name="quarantine", rich_help_panel=_RELEASE)
 app.add_typer(mirror, name="mirror", rich_help_panel=_RELEASE)

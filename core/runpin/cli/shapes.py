@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Snapshot,
         SnapshotId,
     )
+    from runpin.overrides import Override
     from runpin.reporting import Remark, Report
     from runpin.resolving import Resolution
 
@@ -127,6 +128,29 @@ def pin_shape(pin: Pin) -> Shape:
         "revision": pin.revision,
         "confirmed": pin.confirmed,
         "at": pin.at.isoformat(),
+    }
+
+
+def override_shape(override: Override) -> Shape:
+    """Return what somebody wants of one run; `outcome` is null while it waits."""
+    run = override.run
+    return {
+        "engine": run.engine,
+        "deployment": run.deployment,
+        "job": run.job,
+        "run_id": run.run_id,
+        "incarnation": run.incarnation,
+        **scope_shape(override.scope),
+        "number": override.number,
+        "snapshot": str(override.snapshot),
+        "digest": override.digest,
+        "since": str(override.since),
+        "kind": str(override.kind),
+        "partial": override.partial,
+        "actor": override.actor,
+        "reason": override.reason,
+        "at": override.at.isoformat(),
+        "outcome": override.outcome,
     }
 
 

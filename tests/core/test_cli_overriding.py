@@ -1,0 +1,101 @@
+"""`runpin override`: what one run uses from its next rerun on; named, shown, replaced, taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from command_line import CommandLine
+from runpin.model import Pin
+from runpin.rerunning import Event, Rerun
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> CommandLine:
+    """A command line with two releases; the run `r1` has the first."""
+    made = CommandLine(tmp_path)
+    made.start()
+    made.publish()
+    made.pin("r1")
+    made.batches(7)
+    made.publish()
+    return made
+
+
+def reread(cli: CommandLine, number: int) -> Pin:
+    """Let a task of the cleared run read."""
+    with cli.core() as core:
+        (run,) = {pin.run for pin in core.ledger.pins_of_run("r1")}
+        return core.run(run, rerun=Rerun(Event.CLEAR, number=number)).pin("payments")
+
+
+def refusal(cli: CommandLine, *command: str) -> str:
+    """Return what a command that fails says."""
+    answer = cli.run(*command)
+    assert answer.code, command
+    return answer.err
+
+
+def test_an_override_waits_for_the_next_rerun(cli: CommandLine) -> None:
+    """And is taken there, once and for all."""
+    second = cli.present()
+    text = cli.ok("override", "r1", "--snapshot", second, "--reason", "to repair March").out
+    waiting = cli.ok("override", "r1", "-a", "payments", "-e", "prod", "--json").json
+    taken = reread(cli, 1)
+    after = cli.ok("override", "r1", "-a", "payments", "-e", "prod").out
+
+    assert "Tasks that are under way keep what they have" in text
+    assert ("ada", "to repair March", None) == (waiting["actor"], waiting["reason"], waiting["outcome"])
+    assert (second, 1) == (str(taken.snapshot), taken.epoch)
+    assert "taken at rerun 1" in after
+    assert "under way" not in after
+
+
+def test_once_goes_back(cli: CommandLine) -> None:
+    """After one rerun."""
+    cli.ok("override", "r1", "--snapshot", cli.present(), "--once", "-m", "to look at it")
+    first, second = reread(cli, 1), reread(cli, 2)
+
+    assert cli.present() == str(first.snapshot) != str(second.snapshot)
+
+
+def test_what_waits_can_be_replaced_and_withdrawn(cli: CommandLine) -> None:
+    """Neither reaches the run then."""
+    for reason in ("one", "two"):
+        cli.ok("override", "r1", "--snapshot", cli.present(), "-m", reason)
+    gone = cli.ok("override", "r1", "-a", "payments", "-e", "prod", "--withdraw", "--json").json
+    again = refusal(cli, "override", "r1", "-a", "payments", "-e", "prod", "--withdraw")
+
+    assert (2, "two", "withdrawn by ada") == (gone["number"], gone["reason"], gone["outcome"])
+    assert "withdrawn by ada" in again
+    assert cli.present() != str(reread(cli, 1).snapshot)
+
+
+def test_what_cannot_come_true_is_refused(cli: CommandLine) -> None:
+    """With what to do, and nothing is recorded."""
+    second = cli.present()
+    cli.pin("r1", "another_job")
+    cli.pin("r2")
+    refusals = {
+        "several jobs": ("override", "r1", "--snapshot", second, "-m", "x"),
+        "has read anything": ("override", "r9", "--snapshot", second, "-m", "x"),
+        "needs a reason": ("override", "r2", "--snapshot", second),
+        "not the id": ("override", "r2", "--snapshot", "second", "-m", "x"),
+        "uses": ("override", "r2", "--snapshot", second, "--once", "-m", "x"),
+        "nobody named": ("override", "r2", "-a", "payments", "-e", "prod"),
+        "name a snapshot": ("override", "r2"),
+    }
+    for words, command in refusals.items():
+        assert words in refusal(cli, *command), command
+    cli.ok("rollback", "payments", "-e", "prod")
+    assert "barred" in refusal(cli, "override", "r2", "--snapshot", second, "-m", "x")
+    assert refusal(cli, "override", "r2", "-a", "payments", "-e", "prod")
+
+
+def test_the_job_tells_runs_apart(cli: CommandLine) -> None:
+    """Where two have a run of the same id."""
+    cli.pin("r1", "another_job")
+    answer = cli.ok("override", "r1", "--snapshot", cli.present(), "--job", "payments_daily", "-m", "x", "--json").json
+
+    assert "payments_daily" == answer["job"]
