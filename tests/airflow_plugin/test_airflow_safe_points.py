@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_classes import in_task, publish, starting
+from page_dags import programs
 from pinned_airflow import PinnedAirflow
 from run_reports import wait_for
 from runpin.assembly import Runpin
@@ -166,6 +167,20 @@ def test_what_may_differ_from_run_to_run_is_a_template() -> None:
     from airflow_provider_runpin.operators.safe_points import SafePointOperator
 
     assert ("applications",) == SafePointOperator.template_fields
+
+
+def test_the_page_shows_programs_that_work(core: Runpin) -> None:
+    """A DAG that declares what it does, and an answer to an offer that tells documents apart."""
+    tasks, _, declining = programs("safe-points.md")
+    dag = tasks["reprice_all"]()
+    scope, present = core.scope_of("payments"), publish(core, "payments", 2)
+    offers = [
+        Offer(scope, present, present, 3, frozenset(changed)) for changed in ({"payments/fees"}, {"payments/etl"})
+    ]
+
+    assert {"config:payments", UPGRADES} == set(dag.tags)
+    assert ["first", "point", "second"] == [task.task_id for task in dag.topological_sort()]
+    assert [True, False] == [declining["point"].accept(offer) for offer in offers]
 
 
 # In a real Airflow

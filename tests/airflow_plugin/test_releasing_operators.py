@@ -11,6 +11,7 @@ import pytest
 
 from airflow_classes import in_task, starting
 from git_origin import Origin
+from page_dags import programs
 from pinned_airflow import PinnedAirflow
 from runpin.assembly import Runpin, default
 from runpin.errors import RunpinError, SettingsError, StoreUnavailable, UnknownEnvironment, UnknownSnapshot
@@ -256,6 +257,18 @@ def test_what_may_differ_from_run_to_run_is_a_template() -> None:
         PromoteConfigOperator.template_fields
     )
     assert {"application", "to", "tenant", *common} == set(RollbackConfigOperator.template_fields)
+
+
+@unit
+def test_the_page_shows_dags_that_airflow_takes() -> None:
+    """Each of its programs is a DAG file, and what is tried is what is promoted."""
+    release, back = programs("releasing-from-a-dag.md")
+    dag = release["release_payments"]()
+    promote = dag.get_task("promote")
+
+    assert ["publish", "trial", "promote"] == [task.task_id for task in dag.topological_sort()]
+    assert promote.snapshot == dag.get_task("trial").conf["runpin"]["pins"]["payments"]
+    assert ["back"] == back["roll_payments_back"]().task_ids
 
 
 # In a real Airflow
