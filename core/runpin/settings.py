@@ -24,6 +24,7 @@ from pydantic_settings import (  # noqa: TID253 - whoever imports this module is
 
 from runpin.errors import RunpinError, SettingsError
 from runpin.model import STABLE, check_name
+from runpin.rerunning import RerunPolicy
 
 PREFIX = "RUNPIN_"
 
@@ -96,6 +97,9 @@ class Settings(BaseSettings):
     branch: str = Field("main", description="branch that is published")
     applications: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
         (), description="applications of jobs that declare none, separated by commas"
+    )
+    rerun: RerunPolicy = Field(
+        RerunPolicy.KEEP, description="what repeated runs of jobs use that declare nothing: keep, latest or named"
     )
     propose: bool = Field(default=True, description="write the snapshot into a run when it starts")
     refresh_interval: float = Field(2.0, gt=0, description="seconds between two looks at the channels")
