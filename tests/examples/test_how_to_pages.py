@@ -28,8 +28,6 @@ ELSEWHERE = {
     "policies.md": "tests/core/test_policy_page.py",
     "releasing-from-a-dag.md": "tests/airflow_plugin/test_releasing_operators.py",
     "safe-points.md": "tests/airflow_plugin/test_airflow_safe_points.py",
-    "releasing-from-a-dag.md": "tests/airflow_plugin/test_releasing_operators.py",
-    "safe-points.md": "tests/airflow_plugin/test_airflow_safe_points.py",
     "schemas.md": "tests/core/test_protobuf_schemas.py",
 }
 """The pages that another test reads, and which one."""
