@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,12 +68,21 @@ def _session(address: Address, timer: Timer) -> Any:
 
     session = Session(profile=address.profile)
     try:
+        session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
         resolver = create_credential_resolver(session, region_name=address.region)
     except ProfileNotFound as error:
         fix = "correct profile= in the URL or AWS_PROFILE"
         raise SettingsError("there is no such profile in the AWS files", where="mirror", fix=fix) from error
     session.register_component("credential_provider", _Provider(Identity(resolver.load_credentials, timer)))
     return session
+
+
+@cache
+def _loader(places: str | None) -> Any:
+    """Return what reads the service models, once for all sessions of this process: it takes longer than a request."""
+    from botocore.loaders import create_loader  # type: ignore[import-untyped] # it ships no types
+
+    return create_loader(places)
 
 
 @dataclass(frozen=True, slots=True)
