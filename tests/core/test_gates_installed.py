@@ -21,20 +21,31 @@ from runpin.sandbox.limits import Limits
 SECRET = "hunter2"  # noqa: S105 - nobody's password
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the distribution in it."""
+    return install(tmp_path_factory.mktemp("gates") / "packages")
+
+
 @pytest.fixture
-def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on the path of this process with the distribution in it."""
-    folder = install(tmp_path / "packages")
+def packages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder, on the path of this process."""
     monkeypatch.syspath_prepend(folder)
     return folder
 
 
-@pytest.fixture
-def sandbox(packages: Path) -> Iterator[Sandbox]:
-    """A sandbox whose child finds the distribution, and is not patient."""
-    del packages
+@pytest.fixture(scope="module")
+def child() -> Iterator[Sandbox]:
+    """A sandbox that is not patient; it replaces a child that was ended."""
     with Sandbox(SystemClock(), replace(Limits(), cpu=2.5, wall=6.0)) as made:
         yield made
+
+
+@pytest.fixture
+def sandbox(packages: Path, child: Sandbox) -> Sandbox:
+    """The sandbox, in a process that could import the distribution, too, as its child is when it starts."""
+    del packages
+    return child
 
 
 def judged(sandbox: Sandbox, gates: str) -> Checked:
