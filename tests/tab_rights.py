@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+import httpx
 from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager  # noqa: TID253 - a program
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser  # noqa: TID253 - a program
 
@@ -40,16 +43,6 @@ class Rights(SimpleAuthManager):
         return allowed
 
 
-def environment() -> dict[str, str]:
-    """Return the variables that make another Airflow's web server this one."""
-    return {
-        "AIRFLOW__CORE__AUTH_MANAGER": "tab_rights.Rights",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "everything:viewer",
-        "AIRFLOW__API__BASE_URL": f"http://testserver{PREFIX}",
-    }
-
-
 def main() -> None:
     """
     Ask for every route that there is, as everybody, and write what the server says.
@@ -57,18 +50,13 @@ def main() -> None:
     Standard input has what to fill into the routes, what to ask each of them, and more paths to ask for.
     """
     from airflow.api_fastapi.app import create_app, get_auth_manager
-    from fastapi.testclient import TestClient
 
     given = json.load(sys.stdin)
     app = create_app("core")
     mounted: Any = next(route for route in app.routes if getattr(route, "path", "") == "/runpin")
     routes = {f"/runpin{each.path.format(**given['known'])}?{given['query']}": each for each in mounted.app.routes}
-    client = TestClient(app, base_url="http://testserver", raise_server_exceptions=False)
     tokens = {name: token(get_auth_manager(), name) for name in ROLES}
-    told = [
-        {"route": path in routes, "path": path, "who": who, "by": by, **ask(client, tokens, path, who, by)}
-        for path, (who, by) in product([*routes, *given["more"]], PEOPLE)
-    ]
+    told = asyncio.run(ask_all(app, tokens, [*routes, *given["more"]], routes))
     methods = [sorted(each.methods) for each in routes.values()]
     # Airflow writes to standard output as well.
     sys.stdout.write(f"\nANSWER {json.dumps({'methods': methods, 'told': told})}\n")
@@ -80,13 +68,22 @@ def token(manager: Any, name: str) -> str:
     return found
 
 
-def ask(client: Any, tokens: dict[str, str], path: str, who: str, by: str) -> dict[str, Any]:
+async def ask_all(app: Any, tokens: Mapping[str, str], paths: Sequence[str], routes: Collection[str]) -> list[Any]:
+    """Return what the server says to everybody about each path."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver", timeout=60) as client:
+        return [
+            {"route": path in routes, "path": path, "who": who, "by": by, **await ask(client, tokens, path, who, by)}
+            for path, (who, by) in product(paths, PEOPLE)
+        ]
+
+
+async def ask(client: httpx.AsyncClient, tokens: Mapping[str, str], path: str, who: str, by: str) -> dict[str, Any]:
     """Return what the server says; *by* is how *who* shows a token, `post` is a cookie with another method."""
-    client.cookies.clear()
-    if by in {"cookie", "post"}:
-        client.cookies.set("_token", tokens[who])
     headers = {"Authorization": f"Bearer {tokens[who]}"} if by == "header" else {}
-    answer = client.request("POST" if by == "post" else "GET", f"{PREFIX}{path}", headers=headers)
+    if by in {"cookie", "post"}:
+        headers["Cookie"] = f"_token={tokens[who]}"
+    answer = await client.request("POST" if by == "post" else "GET", f"{PREFIX}{path}", headers=headers)
     return {"status": answer.status_code, "headers": dict(answer.headers), "body": answer.text}
 
 

@@ -31,6 +31,13 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 MAKER, TAKER, APPLICATION = "tab_maker", "tab_taker", "tabbed"
 RUN_IDS = ("first:1+1~a", "second:2+2~b")
 
+RIGHTS = {
+    "AIRFLOW__CORE__AUTH_MANAGER": "tab_rights.Rights",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+    "AIRFLOW__API__BASE_URL": "http://testserver/behind/a/proxy",
+}
+"""What makes another web server of the session's Airflow one in which not everybody may see everything."""
+
 
 @dataclass
 class Scene:
@@ -234,8 +241,6 @@ class Everybody:
 @pytest.fixture(scope="module")
 def everybody(scene: Scene) -> Everybody:
     """Ask another web server of the same Airflow, behind a proxy's prefix, where not everybody is admin."""
-    import tab_rights
-
     known = {
         "dag_id": MAKER,
         "snapshot": str(scene.versions[1]),
@@ -247,7 +252,7 @@ def everybody(scene: Scene) -> Everybody:
     visible = f"/runpin/api/dags/{TAKER}/run?{urlencode({'run_id': scene.takers[1]})}"
     done = subprocess.run(
         [sys.executable, str(TESTS / "tab_rights.py")],
-        env=scene.airflow.engine.environment() | tab_rights.environment(),
+        env=scene.airflow.engine.environment() | RIGHTS,
         input=json.dumps({"known": known, "query": query, "more": [visible, *NO_FILES]}),
         capture_output=True,
         text=True,

@@ -220,7 +220,7 @@ def test_snapshots_of_others_are_not_compared(shown: Shown) -> None:
     with pytest.raises(UnknownSnapshot):
         shown.showing.diff(story(MONDAY), "payments", "previous")
     with pytest.raises(UnknownSnapshot):
-        shown.showing.diff(story(TUESDAY), "payments", "live")
+        shown.showing.diff(story(TUESDAY, proposed=tenants.snapshot), "payments", "live")
     with pytest.raises(UnknownSnapshot):
         shown.showing.runs_on(tenants.snapshot, None, lambda _: True)
 

@@ -10,7 +10,7 @@ from airflow.api_fastapi.app import get_auth_manager  # noqa: TID253 - only the 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity  # noqa: TID253 - likewise
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag  # noqa: TID253 - likewise
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 
 from airflow_provider_runpin.ui.answers import (
     Answer,
@@ -29,6 +29,7 @@ from runpin.model import SnapshotId
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runpin.assembly import Runpin
     from runpin.model import RunKey
     from runpin.showing import Showing
 
@@ -43,11 +44,50 @@ _reads_dags = Depends(requires_access_dag("GET"))
 _reads_runs = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 
 
+class Desk:
+    """
+    Answers with the core of this process, which the first question opens.
+
+    Args:
+        open_core: wires it; called again if it failed.
+    """
+
+    def __init__(self, open_core: Callable[[], Runpin]) -> None:
+        self._open = open_core
+        self._lock = threading.Lock()
+        self._opened: tuple[Showing, str] | None = None
+        self._limit = CapacityLimiter(_AT_A_TIME)
+
+    async def answer(self, kind: type[A], find: Callable[[Showing, str], object], response: Response) -> A:
+        """Return as an answer what *find* finds; it is given what shows facts, and the name of this Airflow."""
+
+        def work() -> A:
+            return kind.model_validate(find(*self._ready()))
+
+        response.headers.update(NO_STORE)
+        return await to_thread.run_sync(work, limiter=self._limit)
+
+    def _ready(self) -> tuple[Showing, str]:
+        from runpin.showcase import open_showing
+
+        with self._lock:
+            if self._opened is None:
+                core = self._open()
+                self._opened = open_showing(core), core.settings.deployment
+            return self._opened
+
+
+async def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
 def _readable(user: GetUserDep) -> set[str]:
     """Return the DAGs that the reader may see."""
     return get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
 
 
+Here = Annotated[Desk, Depends(_desk)]
 Readable = Annotated[set[str], Depends(_readable)]
 Text = Annotated[str, Query(max_length=1000)]
 MaybeText = Annotated[str | None, Query(max_length=1000)]
@@ -56,51 +96,55 @@ router = APIRouter(route_class=AnsweringRoute)
 
 
 @router.get("/api/dags/{dag_id}/run", dependencies=[_reads_runs])
-async def run(dag_id: str, run_id: Text, readable: Readable, response: Response) -> RunAnswer:
+async def run(dag_id: str, run_id: Text, readable: Readable, desk: Here, response: Response) -> RunAnswer:
     """Tell what one run uses, and how that compares."""
 
     def find(showing: Showing, deployment: str) -> object:
         return showing.run(story_of(dag_id, run_id, deployment, readable))
 
-    return await _answer(RunAnswer, find, response)
+    return await desk.answer(RunAnswer, find, response)
 
 
 @router.get("/api/dags/{dag_id}/diff", dependencies=[_reads_runs])
-async def diff(dag_id: str, run_id: Text, application: Text, against: Text, response: Response) -> DiffAnswer:
+async def diff(
+    dag_id: str, run_id: Text, application: Text, against: Text, desk: Here, response: Response
+) -> DiffAnswer:
     """Tell what differs between what a run uses and another snapshot."""
 
     def find(showing: Showing, deployment: str) -> object:
         return showing.diff(story_of(dag_id, run_id, deployment, ()), application, against)
 
-    return await _answer(DiffAnswer, find, response)
+    return await desk.answer(DiffAnswer, find, response)
 
 
 @router.get("/api/snapshots/{snapshot}/runs", dependencies=[_reads_runs])
-async def runs_on(snapshot: str, readable: Readable, response: Response, after: MaybeText = None) -> SnapshotRunsAnswer:
+async def runs_on(
+    snapshot: str, readable: Readable, desk: Here, response: Response, after: MaybeText = None
+) -> SnapshotRunsAnswer:
     """Tell which runs used a snapshot."""
 
     def find(showing: Showing, deployment: str) -> object:
         return showing.runs_on(SnapshotId.parse(snapshot), after, partial(_belongs, deployment, readable))
 
-    return await _answer(SnapshotRunsAnswer, find, response)
+    return await desk.answer(SnapshotRunsAnswer, find, response)
 
 
 @router.get("/api/applications", dependencies=[_reads_dags])
-async def applications(response: Response) -> ApplicationsAnswer:
+async def applications(desk: Here, response: Response) -> ApplicationsAnswer:
     """Tell what is live."""
-    return await _answer(ApplicationsAnswer, lambda showing, _: showing.applications(), response)
+    return await desk.answer(ApplicationsAnswer, lambda showing, _: showing.applications(), response)
 
 
 @router.get("/api/applications/{application}/history", dependencies=[_reads_dags])
-async def history(application: str, response: Response, channel: MaybeText = None) -> HistoryAnswer:
+async def history(application: str, desk: Here, response: Response, channel: MaybeText = None) -> HistoryAnswer:
     """Tell what happened to an application."""
-    return await _answer(HistoryAnswer, lambda showing, _: showing.history(application, channel), response)
+    return await desk.answer(HistoryAnswer, lambda showing, _: showing.history(application, channel), response)
 
 
 @router.get("/api/problems", dependencies=[_reads_dags])
-async def problems(response: Response) -> ProblemsAnswer:
+async def problems(desk: Here, response: Response) -> ProblemsAnswer:
     """Tell what is wrong now."""
-    return await _answer(ProblemsAnswer, lambda showing, _: showing.problems(), response)
+    return await desk.answer(ProblemsAnswer, lambda showing, _: showing.problems(), response)
 
 
 @router.get("/static/{version}/{file}", dependencies=[_reads_dags])
@@ -112,42 +156,23 @@ async def static(version: str, file: str) -> Response:
     return Response(body, media_type=kind, headers=_FOR_EVER)
 
 
-def build() -> FastAPI:
-    """Return the application that Airflow mounts; it tells of itself nothing but its routes' answers."""
+def build(open_core: Callable[[], Runpin] | None = None) -> FastAPI:
+    """
+    Return the application that Airflow mounts; nobody can ask what routes it has.
+
+    Args:
+        open_core: wires the core when the first question comes; the process's own by default.
+    """
     app = FastAPI(title="runpin", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.desk = Desk(open_core or _own_core)
     app.include_router(router)
     return app
 
 
-class _Opened:
-    """The core of this process, opened by the first question and then kept."""
+def _own_core() -> Runpin:
+    from runpin.assembly import default
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._showing: Showing | None = None
-        self._deployment = ""
-        self.limit = CapacityLimiter(_AT_A_TIME)
-
-    def __call__(self) -> tuple[Showing, str]:
-        from runpin.assembly import default
-        from runpin.showcase import open_showing
-
-        with self._lock:
-            if self._showing is None:
-                core = default()
-                self._showing, self._deployment = open_showing(core), core.settings.deployment
-            return self._showing, self._deployment
-
-
-_opened = _Opened()
-
-
-async def _answer(kind: type[A], find: Callable[[Showing, str], object], response: Response) -> A:
-    def work() -> A:
-        return kind.model_validate(find(*_opened()))
-
-    response.headers.update(NO_STORE)
-    return await to_thread.run_sync(work, limiter=_opened.limit)
+    return default()
 
 
 def _belongs(deployment: str, readable: set[str], run: RunKey) -> bool | None:

@@ -12,15 +12,14 @@ from runpin.model import SnapshotId
 from runpin.parsing.pointers import origin_of
 from runpin.showing.backends import Traced
 from runpin.showing.facts import Difference, DiffFacts, Side, Value
-from runpin.showing.runs import pinned_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from runpin.comparing import Change
-    from runpin.model import Origin, Scope, Snapshot
+    from runpin.model import Origin, Pin, Scope, Snapshot
     from runpin.showing.backends import Backends
-    from runpin.showing.facts import Story
+    from runpin.showing.facts import SeenRun, Story
     from runpin.showing.looking import Look
 
 LONGEST_VALUE = 2000
@@ -42,17 +41,17 @@ def show_diff(look: Look, of: Backends, story: Story, application: str, against:
 
     Raises:
         UnknownApplication: it cannot be the name of one.
-        UnknownSnapshot: one of the two is not known, or of another scope.
+        UnknownSnapshot: one of the two is not known, or of another scope, or the run has read none.
         StoreUnavailable, StoreCorrupt
     """
     scope = of.scope(application)
-    own = pinned_snapshot(look, story.run, scope)
+    own = _pinned(of, story.run, scope)
     if own is None:
         raise UnknownSnapshot(f"the run has read no configuration of {application!r}", where=story.run.key.run_id)
-    other = _other(look, of, story, scope, against)
+    other = _other(of, story, own, against)
     role = against if against in _ROLES else "named"
     # What is live now comes after the run; anything else came before it.
-    pairs = (("run", own), (role, other)) if role == "live" else ((role, other), ("run", own))
+    pairs = (("run", own.snapshot), (role, other)) if role == "live" else ((role, other), ("run", own.snapshot))
     (before_role, before), (after_role, after) = ((name, _found(of, scope, each)) for name, each in pairs)
     return _diff(look, of, (before_role, before), (after_role, after))
 
@@ -61,16 +60,20 @@ _ROLES = frozenset({"live", "previous"})
 _Named = tuple[str, "Snapshot"]
 
 
-def _other(look: Look, of: Backends, story: Story, scope: Scope, against: str) -> SnapshotId:
+def _pinned(of: Backends, run: SeenRun, scope: Scope) -> Pin | None:
+    # What a run carries was written by whoever triggered it; only what it has read is shown to who may see the run.
+    return of.ledger_circuit.ask(of.ledger.get, run.key, scope)
+
+
+def _other(of: Backends, story: Story, own: Pin, against: str) -> SnapshotId:
     if against == "live":
-        pin = look.pin_of(story.run.key, scope)
-        return of.resolver.channel(scope, pin.channel if pin else of.channel, patient=False).channel.snapshot
+        return of.resolver.channel(own.scope, own.channel).channel.snapshot
     if against != "previous":
         return SnapshotId.parse(against)
-    found = None if story.previous is None else pinned_snapshot(look, story.previous, scope)
+    found = None if story.previous is None else _pinned(of, story.previous, own.scope)
     if found is None:
         raise UnknownSnapshot("no run before this one has read this configuration", where=story.run.key.run_id)
-    return found
+    return found.snapshot
 
 
 def _found(of: Backends, scope: Scope, named: SnapshotId) -> Snapshot:

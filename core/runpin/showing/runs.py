@@ -75,12 +75,6 @@ def show_runs_on(
     )
 
 
-def pinned_snapshot(look: Look, run: SeenRun, scope: Scope) -> SnapshotId | None:
-    """Return what *run* uses of *scope*; what was proposed to it if it has read nothing yet."""
-    pin = look.pin_of(run.key, scope)
-    return pin.snapshot if pin else run.proposal.pins.get(scope.application)
-
-
 def _by_scope(pins: Iterable[Pin]) -> dict[Scope, list[Pin]]:
     found: dict[Scope, list[Pin]] = {}
     for pin in pins:
