@@ -13,7 +13,10 @@ What a run carries, as JSON:
       "incarnation": "5d41402abc4b2a76"
     }
 
-A caller may write `{"pins": {...}}` alone, which is an Override, or hand on a parent's pins with `"by": "parent"`.
+A caller may write `{"pins": {...}}` alone, which is an Override. A run that starts another one hands on what `inherit`
+returns: its pins with `"by": "parent"`, and as `"parent"` what `runpin.descent` reads.
+A caller of a backfill may write `{"backfill": "as_of"}`. The adapter adds `"group"`, which names the backfill, and
+`"rerun": {"number": 2, "whole": true}` when a run was cleared.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from runpin.descent import LONGEST, Parent, read_parent
 from runpin.errors import InvalidProposal, RunpinError
 from runpin.model import Asked, Behavior, Pin, SnapshotId
 
@@ -37,6 +41,7 @@ KEY = "runpin"
 MOST_PINS = 256
 LONGEST_TEXT = 65_536
 LONGEST_INCARNATION = 64
+LONGEST_WORD = 100
 """What a caller may write into a run; reading more than that would keep a scheduler from its work."""
 
 _WRITERS = {Asked.PROPOSAL.value, Asked.PARENT.value, Asked.OVERRIDE.value}
@@ -51,12 +56,26 @@ class Proposal:
     `run` and `incarnation` are set by the adapter when the run starts for the first time:
     a proposal that was copied from another run is recognised by them, and a run that was deleted and
     created again under the same id is told from the first.
+    `backfill` is a word of `rerunning.BackfillPolicy`, by whoever asked for the backfill; `group` names that, by the
+    adapter. `rerun` is the newest clear that the adapter saw, and whether it was of the whole run. `parent` is the run
+    that handed pins on.
     """
 
     pins: Mapping[str, SnapshotId] = field(default_factory=dict)
     by: Mapping[str, Asked] = field(default_factory=dict)
     run: str = ""
     incarnation: str = ""
+    backfill: str = ""
+    group: str = ""
+    rerun: tuple[int, bool] = (0, True)
+    parent: Parent | None = None
+
+    def within(self, environment: str, tenant: str | None) -> Proposal:
+        """Return the proposal without what a run of another environment or tenant handed on."""
+        if self.parent is None or not self.parent.elsewhere(environment, tenant):
+            return self
+        own = {name: pin for name, pin in self.pins.items() if self.asked(name) is not Asked.PARENT}
+        return replace(self, pins=own, by={name: self.asked(name) for name in own})
 
     def asked(self, application: str) -> Asked:
         """Return who suggests the snapshot of *application*."""
@@ -74,6 +93,9 @@ class Proposal:
             "by": {application: str(self.asked(application)) for application in sorted(self.pins)},
             "run": self.run,
             "incarnation": self.incarnation,
+            **{name: word for name, word in (("backfill", self.backfill), ("group", self.group)) if word},
+            **({"rerun": {"number": self.rerun[0], "whole": self.rerun[1]}} if self.rerun[0] else {}),
+            **({} if self.parent is None else {"parent": self.parent.as_json()}),
         }
 
 
@@ -85,19 +107,22 @@ def read_proposal(carried: object, run_id: str) -> Proposal:
     and a copy is a new run.
 
     Raises:
-        InvalidProposal: it is there but cannot be read.
+        InvalidProposal: it is there but cannot be read, or too many runs in a row have started each other.
     """
     content = _as_mapping(carried)
     pins = _read_pins(content.get("pins", _NOTHING))
     by = _read_writers(content.get("by", _NOTHING), pins)
     run, incarnation = str(content.get("run", "")), str(content.get("incarnation", ""))
+    parent = read_parent(content.get("parent"))
     # Text inside a text may hold a NUL, which PostgreSQL refuses wherever an adapter writes it back.
     if not (incarnation.isascii() and incarnation.isprintable() and len(incarnation) <= LONGEST_INCARNATION):
         raise _unreadable("'incarnation' is not a short plain text")
+    backfill = _read_word(content, "backfill")
     if run == run_id:
-        return Proposal(pins, by, run, incarnation)
+        group, rerun = _read_word(content, "group"), _read_rerun(content)
+        return Proposal(pins, by, run, incarnation, backfill, group, rerun, parent)
     own = {name: pin for name, pin in pins.items() if by.get(name) is not Asked.PROPOSAL}
-    return Proposal(own, {name: who for name, who in by.items() if name in own})
+    return Proposal(own, {name: who for name, who in by.items() if name in own}, backfill=backfill, parent=parent)
 
 
 def complete(proposal: Proposal, run_id: str, present: Mapping[str, SnapshotId]) -> Proposal:
@@ -158,10 +183,23 @@ def read_behavior(word: str) -> Behavior:
         ) from None
 
 
-def inherit(pins: Iterable[Pin]) -> dict[str, Any]:
-    """Return what a run hands to the runs it triggers, so that they use its snapshots."""
-    held = {pin.scope.application: str(pin.snapshot) for pin in pins}
-    return {"pins": held, "by": str(Asked.PARENT)}
+def inherit(pins: Iterable[Pin], depth: int = 0) -> dict[str, Any]:
+    """
+    Return what a run hands to the runs it starts, so that they use its snapshots.
+
+    Args:
+        pins: the run's own, of one environment and tenant.
+        depth: how many runs in a row have started each other, the run included, see `PinnedRun.depth`.
+    """
+    held = {pin.scope.application: pin for pin in pins}
+    handed: dict[str, Any] = {
+        "pins": {name: str(pin.snapshot) for name, pin in held.items()},
+        "by": str(Asked.PARENT),
+    }
+    for pin in held.values():
+        parent = Parent(str(pin.run)[:LONGEST], pin.scope.environment, pin.scope.tenant, depth + 1)
+        return {**handed, "parent": parent.as_json()}
+    return handed
 
 
 def _as_mapping(carried: object) -> Mapping[str, Any]:
@@ -194,6 +232,23 @@ def _read_pins(pins: object) -> dict[str, SnapshotId]:
             raise _unreadable(f"{snapshot} is not a snapshot of {str(application)[:40]!r}")
         found[snapshot.application] = snapshot
     return found
+
+
+def _read_word(content: Mapping[str, Any], name: str) -> str:
+    word = content.get(name, "")
+    if not (isinstance(word, str) and word.isascii() and word.isprintable() and len(word) <= LONGEST_WORD):
+        raise _unreadable(f"{name!r} is not a short plain text")
+    return word
+
+
+def _read_rerun(content: Mapping[str, Any]) -> tuple[int, bool]:
+    rerun = content.get("rerun")
+    if rerun is None:
+        return 0, True
+    number, whole = (rerun.get("number", 0), rerun.get("whole", False)) if isinstance(rerun, Mapping) else (None, None)
+    if type(number) is not int or not isinstance(whole, bool):
+        raise _unreadable("'rerun' does not say which clear it was, and whether of the whole run")
+    return number, whole
 
 
 def _read_writers(by: object, pins: Mapping[str, SnapshotId]) -> dict[str, Asked]:

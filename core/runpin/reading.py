@@ -73,7 +73,7 @@ class PinnedRun:
         self._resolver = resolver
         self._environment = environment
         self._tenant = tenant
-        self._proposal = proposal or Proposal()
+        self._proposal = (proposal or Proposal()).within(environment, tenant)
         self._behavior = behavior
         self._channel = channel
         self._ancestry = ancestry
@@ -138,6 +138,11 @@ class PinnedRun:
     def pins(self) -> Mapping[str, Pin]:
         """The pins this process has seen so far, by application."""
         return dict(self._pins)
+
+    @property
+    def depth(self) -> int:
+        """How many runs in a row have started each other and handed their pins on, this one included."""
+        return 0 if self._proposal.parent is None else self._proposal.parent.depth
 
     def safe_point(self, accept: Callable[[Offer], bool] | None = None) -> Mapping[str, Pin]:
         """

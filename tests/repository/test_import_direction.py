@@ -34,6 +34,7 @@ STAGES = frozenset(
     {"compiling", "parsing", "validation", "policy", "publishing", "rollout", "analysis"}
     | {
         "ancestry",
+        "descent",
         "auditing",
         "checking",
         "comparing",
