@@ -54,8 +54,9 @@ demo: $(STAMP) ## show the whole way once, on this machine; KEEP=1 leaves its fo
 screenshots: $(STAMP) ## take the pictures of the documentation anew (needs a Chromium)
 	@$(BIN)/python docs/screenshots.py
 
+# All of them run in two processes side by side, which takes little more than half the time on two cores.
 test: $(STAMP) ## run every test; ARGS="tests/core -k pin" narrows it down
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python $(if $(ARGS),-m pytest $(ARGS),tests/two_halves.py)
 
 check: $(STAMP) ## formatting, lint and types, then every test
 	$(BIN)/ruff format --check .

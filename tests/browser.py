@@ -7,17 +7,16 @@ It is the system's own: nothing is downloaded from a vendor, and a missing one i
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 from playwright.sync_api import Page, Request, WebSocket, sync_playwright
+
+from system_packages import installed
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ _QUIET = (
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """Return the system's Chromium; without one, and without the right to install it, the test is skipped."""
-    found = _on_path() or _installed()
+    found = installed("chromium", _on_path, update=True)
     if found is None:
         pytest.skip(f"no Chromium: none of {', '.join(_NAMES)} is on PATH and apt-get could not install it")
     return found
@@ -105,14 +104,3 @@ def dagster_run_ids(page: Page) -> list[str]:
 def _on_path() -> Path | None:
     found = filter(None, map(shutil.which, _NAMES))
     return next(map(Path, found), None)
-
-
-@cache
-def _installed() -> Path | None:
-    apt = shutil.which("apt-get")
-    if apt is None or os.geteuid() != 0:
-        return None
-    quietly = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (("update",), ("install", "-y", "--no-install-recommends", "chromium")):
-        subprocess.run([apt, *arguments], env=quietly, check=False, capture_output=True, timeout=600)
-    return _on_path()

@@ -27,6 +27,7 @@ import pytest
 from demo.processes import dismiss, guard, is_running, wait_until
 from runpin.clock import SystemClock
 from runpin.database.engine import Database
+from system_packages import installed
 
 _START = 60.0
 _STOP = 10.0
@@ -248,12 +249,7 @@ def _programs() -> Path | None:
 
 
 def _installed_programs() -> Path:
-    programs = _programs()
-    if programs is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql"]
-        subprocess.run(command, env=environment, capture_output=True, check=False, timeout=240)
-        programs = _programs()
+    programs = installed("postgresql", _programs)
     if programs is None:
         pytest.skip("NOT TESTED: PostgreSQL is not installed (initdb and postgres are neither on PATH nor in /usr/lib)")
     return programs
