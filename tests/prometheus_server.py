@@ -78,7 +78,9 @@ class PrometheusPrograms:
         folder = Path(tempfile.mkdtemp(prefix="runpin-prometheus-"))
         watchman = guard(folder, _MARK)
         try:
-            (folder / "prometheus.yml").write_text(json.dumps(_settings(port, rules)))
+            (folder / "prometheus.yml").write_text(json.dumps(_settings(port, rules=rules is not None)))
+            if rules is not None:
+                shutil.copy(rules, folder / "rules.yml")
             listening = _free_port()
             process = self._started(folder, listening)
             try:
@@ -139,10 +141,10 @@ def _unpacked(folder: Path) -> Path | None:
     return programs if (programs / "promtool").exists() else None
 
 
-def _settings(port: int, rules: Path | None) -> dict[str, Any]:
+def _settings(port: int, *, rules: bool) -> dict[str, Any]:
     return {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-        "rule_files": [] if rules is None else [str(rules)],
+        "rule_files": ["rules.yml"] if rules else [],
         "scrape_configs": [{"job_name": "runpin", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}],
     }
 

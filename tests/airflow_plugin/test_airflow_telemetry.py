@@ -1,0 +1,126 @@
+"""A real Airflow exports over OTLP, and whatever it says of a run says which snapshot the run uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from otlp_receiver import OtlpReceiver, ReceivedSpan, environment, listening
+from pinned_airflow import PinnedAirflow
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+DAG = "observed"
+KINDS = ("scheduled", "detailed")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """
+    What came in of two runs that use the same snapshot.
+
+    The scheduler itself has made the first one, so that it has a span. The second one, made by the API server, which
+    exports nothing here, has Airflow's own spans of the steps of a task.
+    """
+
+    receiver: OtlpReceiver
+    airflow: PinnedAirflow
+    runs: Mapping[str, str]
+    snapshot: str
+    digest: str
+
+    def spans(self, name: str, kind: str) -> list[ReceivedSpan]:
+        """Return the spans *name* in the trace of a run."""
+        (first,) = self.receiver.wait_for("worker.reads_nothing", airflow_dag_run_run_id=self.runs[kind])
+        return [span for span in self.receiver.spans(name) if (span.name, span.trace_id) == (name, first.trace_id)]
+
+    def log(self, kind: str, task_id: str) -> Mapping[str, Any]:
+        """Return what each line of a task's log says the snapshot is, by the line's text."""
+        records = self.airflow.api.task_log(DAG, self.runs[kind], task_id)
+        return {str(record["event"]): record.get("config_snapshot") for record in records}
+
+
+@pytest.fixture(scope="module")
+def observed(pinned_airflow: PinnedAirflow) -> Iterator[Observed]:
+    """Let the scheduler, whose forks run the tasks, export for a while; afterwards it does not any more."""
+    # The API server samples none of the runs that it makes, since it exports nothing; so everything is recorded.
+    switched_on = {"AIRFLOW__TRACES__OTEL_ON": "True", "AIRFLOW__METRICS__OTEL_ON": "True"}
+    with listening() as receiver:
+        pinned_airflow.engine.restart(
+            "scheduler", environment(receiver) | switched_on | {"OTEL_TRACES_SAMPLER": "always_on"}
+        )
+        try:
+            yield _ran(receiver, pinned_airflow)
+        finally:
+            pinned_airflow.engine.restart("scheduler")
+
+
+def _ran(receiver: OtlpReceiver, airflow: PinnedAirflow) -> Observed:
+    airflow.published.publish()
+    airflow.add_dags(DAG)
+    airflow.start(DAG, "detailed", {"airflow/task_span_detail_level": 2})
+    airflow.finish(DAG, "detailed")
+    (scheduled,) = [run["dag_run_id"] for run in airflow.api.runs(DAG) if run["dag_run_id"] != "detailed"]
+    airflow.finish(DAG, scheduled)
+    runs = {"scheduled": scheduled, "detailed": "detailed"}
+    pins = [airflow.one_snapshot(DAG, run, silent=frozenset({"reads_nothing"})) for run in runs.values()]
+    (said,) = {(str(pin.snapshot), pin.digest) for pin in pins}
+    return Observed(receiver, airflow, runs, *said)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_spans_of_a_task_have_the_pin(observed: Observed, kind: str) -> None:
+    """Airflow's own, which began before the pin was known, the user's, and ours, in one trace."""
+    for name in ("worker.reads", "user.reads", "runpin.pin"):
+        (span,) = observed.spans(name, kind)
+        assert (observed.snapshot, observed.digest, "decided", "proposal") == tuple(
+            span.attributes.get(f"config.{key}") for key in ("snapshot.id", "digest", "pin.state", "pin.asked")
+        ), span
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_spans_of_a_task_that_reads_nothing_say_what_its_run_carries(observed: Observed, kind: str) -> None:
+    """It is marked as proposed, because nothing was asked of the ledger."""
+    for name in ("worker.reads_nothing", "user.reads_nothing"):
+        (span,) = observed.spans(name, kind)
+        assert (observed.snapshot, "proposed") == tuple(
+            span.attributes.get(f"config.{key}") for key in ("snapshot.id", "pin.state")
+        ), span
+
+
+def test_the_steps_of_a_task_have_it_too(observed: Observed) -> None:
+    """Between the task's span and the user's are those of Airflow's steps."""
+    (step,) = observed.spans("task.execute", "detailed")[:1]
+
+    assert observed.snapshot == step.attributes["config.snapshot.payments"]
+
+
+def test_the_span_of_a_run_has_it(observed: Observed) -> None:
+    """The scheduler makes it when the run has ended."""
+    (span,) = observed.receiver.wait_for("dag_run.", airflow_dag_run_run_id=observed.runs["scheduled"])
+
+    assert observed.snapshot == span.attributes["config.snapshot.id"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_line_of_a_tasks_log_has_the_snapshot(observed: Observed, kind: str) -> None:
+    """From before the task's code to the end, in Airflow's own JSON, whether or not the task reads."""
+    reads, reads_nothing = (observed.log(kind, task_id) for task_id in ("reads", "reads_nothing"))
+
+    assert [observed.snapshot] * 2 == [reads[line] for line in ("before the read", "after the read")]
+    assert observed.snapshot == reads_nothing["nothing was read"]
+
+
+def test_our_metrics_come_along_with_airflows(observed: Observed) -> None:
+    """The scheduler tells how old its view is, and each task, at its end, what it has pinned."""
+    pins = observed.receiver.points("runpin.pins", config_snapshot_id=observed.snapshot)
+    ages = observed.receiver.points("runpin.cache.age", config_environment="prod")
+
+    assert {"proposal"} == {point.attributes["config.pin.asked"] for point in pins}
+    assert {1.0} == {point.value for point in pins}
+    assert ages
+    assert observed.receiver.points("runpin.pin.duration")
+    assert observed.receiver.points("airflow.scheduler_heartbeat")
