@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -164,6 +165,14 @@ def test_questions_wait_for_each_other_and_not_for_airflow(core: Runpin) -> None
 
     assert most[0] == AT_A_TIME
     assert (other, told) == (404, [200] * 40)
+
+
+def test_the_page_about_the_api_names_every_route() -> None:
+    """And none that is not there."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "config-tab-api.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `/runpin(/[^?`]*)", page, re.MULTILINE)
+
+    assert sorted(named) == sorted(route.path for route in built(Runpin.open).routes)
 
 
 def test_nothing_is_built_before_somebody_asks() -> None:

@@ -75,7 +75,7 @@ def _mirrors(states: Sequence[MirrorState]) -> Iterator[Problem]:
                 "warning",
                 f"a mirror of channel {state.channel.name} of {state.channel.scope} is {state.standing}: {state.why}",
                 where=state.where,
-                fix="`runpin mirror` brings it to where the channel stands",
+                fix="`runpin mirror bring` brings it to where the channel stands",
                 application=state.channel.scope.application,
                 snapshot=state.snapshot,
             )
