@@ -25,6 +25,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import (  # noqa: TI
 from runpin import Behavior
 from runpin.model import Asked, Pin, RunKey, Scope, SnapshotId, digest_of
 from runpin.observing import ConfigSnapshotFilter, add_config_snapshot, attributes, flag_listener, mark_records, seen
+from runpin.observing.attributes import MOST_NAMED
 from runpin.observing.measuring import MOST_APPLICATIONS, MOST_SNAPSHOTS, OTHER, Meters, PinCounts
 from runpin.observing.sightings import Sightings, run_of
 from runpin.observing.spans import ConfigSpanProcessor
@@ -182,6 +183,21 @@ def test_several_applications_are_all_named(host: Host, tracing: Tracing) -> Non
     said = tracing.of("whole")
     assert [str(pin.snapshot) for pin in pins] == [said["config.snapshot.payments"], said["config.snapshot.ledger"]]
     assert ("payments", str(pins[0].snapshot)) == (said["config.application"], said["config.snapshot.id"])
+
+
+def test_any_number_of_applications_leaves_room_on_a_span(tracing: Tracing) -> None:
+    """An SDK that has a hundred and twenty-eight attributes throws the user's out for ours."""
+    for number in range(200):
+        seen.saw(pin_of(1, f"app{number}", run_id="wide"))
+    with tracing.tracer.start_as_current_span("mine", attributes={"mine": True}):
+        seen.enter(("nightly", "wide"))
+        tracing.tracer.start_span("whole", attributes={"mine": True}).end()
+        seen.leave(("nightly", "wide"))
+
+    said = tracing.of("whole")
+    assert said["mine"]
+    assert MOST_NAMED == sum(name.startswith("config.snapshot.app") for name in said)
+    assert said["config.snapshot.app0"] == said["config.snapshot.id"]
 
 
 def test_airflows_span_of_a_run_is_known_by_its_own_attributes(tracing: Tracing) -> None:

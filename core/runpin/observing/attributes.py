@@ -18,6 +18,9 @@ ASKED = "config.pin.asked"
 
 DECIDED, UNCONFIRMED, PROPOSED = "decided", "unconfirmed", "proposed"
 
+MOST_NAMED = 32
+"""Applications of a run that its spans and baggage name; an SDK throws out the oldest attributes for new ones."""
+
 _OF_APPLICATION = "config.snapshot."
 
 
@@ -54,7 +57,9 @@ def of_run(known: Mapping[str, Attributes]) -> Attributes:
     if not known:
         return {}
     first = next(iter(known.values()))
-    return {**{key_of(each): said[SNAPSHOT_ID] for each, said in known.items() if each != "id"}, **first}
+    # Of an application called `id` the name is taken.
+    named = [(key_of(each), said[SNAPSHOT_ID]) for each, said in known.items() if each != "id"]
+    return {**dict(named[:MOST_NAMED]), **first}
 
 
 def key_of(application: str) -> str:

@@ -20,7 +20,7 @@ from opentelemetry import (  # noqa: TID253 - only loaded where the host did so 
 )
 
 from runpin.errors import RunpinError
-from runpin.observing.attributes import APPLICATION, ENVIRONMENT, attributes, key_of
+from runpin.observing.attributes import APPLICATION, ENVIRONMENT, MOST_NAMED, attributes, key_of
 from runpin.observing.measuring import Meters
 from runpin.observing.sightings import Run, seen
 from runpin.observing.telling import follow
@@ -167,7 +167,7 @@ def _carry(run: Run) -> None:
     if seen.here() != run or not _is_set(trace.get_tracer_provider()):
         return
     carried = context.get_current()
-    for application, snapshot in seen.snapshots(run).items():
+    for application, snapshot in [*seen.snapshots(run).items()][:MOST_NAMED]:
         if baggage.get_baggage(key_of(application), carried) != snapshot:
             carried = baggage.set_baggage(key_of(application), snapshot, carried)
     if carried is not context.get_current():
