@@ -36,6 +36,7 @@ STAGES = frozenset(
         "ancestry",
         "descent",
         "auditing",
+        "baggage",
         "checking",
         "comparing",
         "counting",
