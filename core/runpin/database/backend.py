@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import sqlalchemy as sa  # noqa: TID253 - this adapter is imported lazily
-from sqlalchemy.dialects import postgresql, sqlite  # noqa: TID253 - this adapter is imported lazily
 
 from runpin.database.failures import Failure
 from runpin.database.wire import Driver, Held, Prepared
+
+if TYPE_CHECKING:
+    # A process needs one of them, and PostgreSQL's takes 40 ms to import.
+    from sqlalchemy.dialects import postgresql, sqlite
 
 
 class Backend(Protocol):
