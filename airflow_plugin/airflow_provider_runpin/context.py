@@ -31,6 +31,7 @@ def run_of(context: Context, runpin: Runpin | None = None) -> PinnedRun:
         InvalidProposal: `dag_run.conf["runpin"]` or the behaviour that the DAG declares cannot be read.
         SettingsError
     """
+    from airflow_provider_runpin.reruns import ancestry_of, rerun_of
     from airflow_provider_runpin.safe_points import behavior_of
     from runpin.assembly import default
     from runpin.model import RunKey
@@ -43,7 +44,8 @@ def run_of(context: Context, runpin: Runpin | None = None) -> PinnedRun:
     # the moment it was due, tells the two apart. Both survive clears.
     incarnation = proposal.incarnation or dag_run.run_after.isoformat()
     key = RunKey("airflow", core.settings.deployment, dag_run.dag_id, dag_run.run_id, incarnation)
-    return core.run(key, proposal, behavior_of(context))
+    rerun = rerun_of(context, proposal, core.settings.rerun)
+    return core.run(key, proposal, behavior_of(context), ancestry=ancestry_of(key, proposal, rerun, core), rerun=rerun)
 
 
 @overload

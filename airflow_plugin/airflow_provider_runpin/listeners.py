@@ -3,12 +3,15 @@ Proposes a snapshot when a DAG run starts.
 
 It runs on the scheduler's own thread, inside the transaction that starts the run.
 So it does no I/O, looks up no connection and no variable, and whatever happens, it never raises; see `runpin.hosting`.
+There is one exception: when somebody has cleared a run, one question to Airflow's database tells whether all of its
+tasks run again, which no task can find out later.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl  # noqa: TID253 - only Airflow imports this module
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 TAG_PREFIX = "config:"
 """A DAG declares an application with the tag `config:<application>`."""
+
+BACKFILL = "backfill:"
+"""How the name of a backfill begins that its runs carry."""
 
 LONGEST_NOTE = 1000
 """Characters of a note that Airflow's table takes; a longer one fails the transaction of every run that starts."""
@@ -50,16 +56,27 @@ class PinningListener:
         self._shield.call(self._propose, dag_run)
 
     def _propose(self, dag_run: DagRun) -> None:
-        if _started_before(dag_run):
-            return
         carried = (dag_run.conf or {}).get(KEY)
-        proposal = self._proposer.propose(carried, dag_run.run_id, _declared(dag_run))
+        group = "" if dag_run.backfill_id is None else f"{BACKFILL}{dag_run.backfill_id}"
+        # A backfill over a run that exists clears it, and may take its conf away.
+        if _started_before(dag_run) and not (group and carried is None):
+            self._mark(dag_run, carried, group)
+            return
+        proposal = self._proposer.propose(carried, dag_run.run_id, _declared(dag_run), group)
         if proposal is None:
             return
         # Airflow saves conf only when it is assigned anew; a change in place is lost without a word.
         dag_run.conf = {**(dag_run.conf or {}), KEY: proposal.as_json()}
         if not dag_run.note:
             dag_run.note = proposal.label(LONGEST_NOTE)
+
+    def _mark(self, dag_run: DagRun, carried: object, group: str) -> None:
+        """Write into a run that was cleared whether all of its tasks run again, and which backfill wants that."""
+        if not dag_run.clear_number or not isinstance(carried, Mapping):
+            return
+        whole = not _has_finished_tasks(dag_run.dag_id, dag_run.run_id)
+        mark = {"rerun": {"number": dag_run.clear_number, "whole": whole}, **({"group": group} if group else {})}
+        dag_run.conf = {**(dag_run.conf or {}), KEY: {**carried, **mark}}
 
 
 def _open() -> Runpin:
@@ -73,6 +90,20 @@ def _started_before(dag_run: DagRun) -> bool:
     # A run comes by again when it is cleared, or marked as queued by hand, which is not counted as a clear.
     # What it carries, or does not carry, is settled since its first start: its tasks may have decided by it.
     return bool(dag_run.clear_number) or dag_run.last_scheduling_decision is not None
+
+
+def _has_finished_tasks(dag_id: str, run_id: str) -> bool:
+    # None of the cleared tasks has run yet, so whoever is finished was not cleared. A session of its own: whatever
+    # happens to it, the scheduler's transaction goes on. A scoped one would be the scheduler's.
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+    from airflow.utils.state import State
+
+    with create_session(scoped=False) as session:
+        finished = session.query(TaskInstance.task_id).filter(
+            TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id, TaskInstance.state.in_(State.finished)
+        )
+        return finished.first() is not None
 
 
 def _declared(dag_run: DagRun) -> list[str]:

@@ -98,14 +98,15 @@ def behavior_of(context: Context) -> Behavior:
     """
     from runpin.proposing import read_behavior
 
-    return read_behavior(" ".join(_declared(context, BEHAVIOR_PREFIX)))
+    return read_behavior(" ".join(declared(context, BEHAVIOR_PREFIX)))
 
 
 def declared_applications(context: Context) -> list[str]:
     """Return the applications that the DAG of *context* declares."""
-    return _declared(context, APPLICATION_PREFIX)
+    return declared(context, APPLICATION_PREFIX)
 
 
-def _declared(context: Context, prefix: str) -> list[str]:
+def declared(context: Context, prefix: str) -> list[str]:
+    """Return what the DAG of *context* declares with tags that begin with *prefix*, sorted."""
     tags = getattr(context.get("dag"), "tags", None) or ()
     return sorted(tag.removeprefix(prefix) for tag in tags if tag.startswith(prefix))

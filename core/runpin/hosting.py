@@ -10,24 +10,30 @@ from __future__ import annotations
 import logging
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 from runpin.errors import InvalidProposal
 from runpin.proposing import Proposal, complete, read_proposal
+from runpin.rerunning import BackfillPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import ParamSpec, TypeVar
 
     from runpin.assembly import Runpin
+    from runpin.model import SnapshotId
 
     P = ParamSpec("P")
     T = TypeVar("T")
 
 RUNS_BETWEEN_TRIES = 100
 """Runs that start without a try to wire runpin after one has failed: each costs the engine milliseconds."""
+
+_GROUPS_KEPT = 64
+"""Backfills whose proposal is remembered; of one that is forgotten, later runs are labelled with what is newer."""
 
 
 class Shield:
@@ -71,6 +77,7 @@ class Proposer:
         self._open = open_core
         self._core: Runpin | None = None
         self._next_try = 0
+        self._groups: dict[str, Mapping[str, SnapshotId]] = {}
 
     def start(self, patience: float = 0.0) -> None:
         """
@@ -87,7 +94,7 @@ class Proposer:
                 core.watch.wait_for_view(patience)
         self._core = core
 
-    def propose(self, carried: object, run_id: str, declared: Iterable[str]) -> Proposal | None:
+    def propose(self, carried: object, run_id: str, declared: Iterable[str], group: str = "") -> Proposal | None:
         """
         Return what the run *run_id* shall carry from its first start on, None if that is nothing.
 
@@ -95,6 +102,7 @@ class Proposer:
             carried: what its caller wrote, see `runpin.proposing`.
             run_id: its id in its engine.
             declared: the applications that its job declares; those of the settings if there are none.
+            group: names the backfill that it is part of; its runs are proposed the same.
         """
         if self._core is None:
             self._start_again()
@@ -103,11 +111,22 @@ class Proposer:
             return None
         present = core.watch.present(list(declared) or core.settings.applications)
         try:
-            proposal = read_proposal(carried, run_id)
+            proposal = read_proposal(carried, run_id).within(core.settings.environment, core.settings.tenant)
         except InvalidProposal:
             # The task that reads configuration reports it, where the person who wrote it will look.
             return None
-        return complete(proposal, run_id, present) if present or proposal.pins else None
+        if group:
+            proposal, present = replace(proposal, group=group), self._for_group(group, proposal, present)
+        return complete(proposal, run_id, present) if present or proposal.pins or group else None
+
+    def _for_group(self, group: str, proposal: Proposal, present: Mapping[str, SnapshotId]) -> Mapping[str, SnapshotId]:
+        # The first one to read decides for all of them, so a channel that moves meanwhile proposes nothing new. What
+        # each run of a backfill is to have by its own date is not known here.
+        if proposal.backfill not in {"", BackfillPolicy.LATEST}:
+            return {}
+        while len(self._groups) >= _GROUPS_KEPT:
+            self._groups.pop(next(iter(self._groups)), None)
+        return self._groups.setdefault(group, present)
 
     def _start_again(self) -> None:
         if self._next_try:

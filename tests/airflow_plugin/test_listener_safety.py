@@ -50,7 +50,7 @@ core.watch.wait_for_view(30)
 tags = {"config:payments"}
 runs = [
     SimpleNamespace(run_id=f"r{n}", conf={}, note=None, clear_number=0, last_scheduling_decision=None,
-                    dag=SimpleNamespace(tags=tags))
+                    backfill_id=None, dag=SimpleNamespace(tags=tags))
     for n in range(3)
 ]
 listener.on_dag_run_running(runs[0])
@@ -69,12 +69,14 @@ core.close()
 class InMemory:
     """A run of which only some attributes may be touched; the others would ask a database."""
 
-    _free = frozenset({"dag_id", "run_id", "conf", "note", "clear_number", "last_scheduling_decision", "dag"})
+    _free = frozenset(
+        {"dag_id", "run_id", "conf", "note", "clear_number", "last_scheduling_decision", "dag", "backfill_id"}
+    )
 
     def __init__(self, run_id: str = "r1", conf: Any = None, applications: Sequence[str] = ("payments",)) -> None:
         self.touched: list[str] = []
         self.run_id, self.conf, self.note, self.clear_number = run_id, conf or {}, "", 0
-        self.dag_id, self.last_scheduling_decision = "nightly", None
+        self.dag_id, self.last_scheduling_decision, self.backfill_id = "nightly", None, None
         self.dag = SimpleNamespace(tags={f"config:{name}" for name in applications})
 
     def __getattr__(self, name: str) -> Any:

@@ -203,10 +203,11 @@ def test_airflow_finds_both_entry_points() -> None:
     assert [get_provider_info, RunpinPlugin] == found
 
 
-def test_the_plugin_carries_macros_and_one_listener() -> None:
-    """Templates know `macros.runpin`, and the listener is on unless it is switched off."""
+def test_the_plugin_carries_macros_and_its_listeners() -> None:
+    """Templates know `macros.runpin`, and the listeners are on unless they are switched off."""
     from airflow_provider_runpin.listeners import PinningListener
     from airflow_provider_runpin.plugin import RunpinPlugin
+    from airflow_provider_runpin.telemetry import TelemetryListener
 
     assert ["config", "snapshot", "inherit"] == [macro.__name__ for macro in RunpinPlugin.macros]
-    assert [PinningListener] == [type(listener) for listener in RunpinPlugin.listeners]
+    assert [PinningListener, TelemetryListener] == [type(listener) for listener in RunpinPlugin.listeners]

@@ -1,0 +1,79 @@
+"""
+What Airflow knows of how a DAG run came to be: a clear, a backfill, an asset.
+
+A DAG declares what its repeated runs use with tags: `config-rerun:latest`, and `config-partial:allow` if some tasks of
+a run may use another Snapshot than the rest; `config-backfill:as_of` for its backfills. A backfill's own conf may say
+`{"runpin": {"backfill": "as_of"}}` instead. The rules are in `runpin.rerunning`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_runpin.safe_points import declared
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from runpin.ancestry import Ancestry
+    from runpin.assembly import Runpin
+    from runpin.model import RunKey
+    from runpin.proposing import Proposal
+    from runpin.rerunning import Rerun, RerunPolicy
+
+RERUN_PREFIX = "config-rerun:"
+PARTIAL_TAG = "config-partial:"
+BACKFILL_PREFIX = "config-backfill:"
+
+
+def rerun_of(context: Context, proposal: Proposal, default: RerunPolicy) -> Rerun:
+    """
+    Return how the DAG run of *context* came to be.
+
+    Args:
+        context: the task's context.
+        proposal: what the run carries.
+        default: what repeated runs use of DAGs that declare nothing.
+
+    Raises:
+        InvalidProposal: a word that the DAG or the backfill declares has no meaning.
+    """
+    from runpin.rerunning import Event, Rerun, read_backfill, read_policy
+
+    dag_run = context["dag_run"]
+    number, word = dag_run.clear_number or 0, " ".join(declared(context, RERUN_PREFIX))
+    event = Event.ASSET if dag_run.run_type == "asset_triggered" else Event.START
+    if number:
+        event = Event.CLEAR
+    return Rerun(
+        event=Event.BACKFILL if proposal.group else event,
+        policy=read_policy(word) if word else default,
+        backfill=read_backfill(proposal.backfill or " ".join(declared(context, BACKFILL_PREFIX))),
+        number=number,
+        # What was cleared while the run was under way did not pass the scheduler's listener, and is a part of it.
+        whole=number == 0 or proposal.rerun == (number, True),
+        partial=declared(context, PARTIAL_TAG) == ["allow"],
+        moment=dag_run.logical_date,
+    )
+
+
+def ancestry_of(run: RunKey, proposal: Proposal, rerun: Rerun, core: Runpin) -> Ancestry:
+    """
+    Return whom the run agrees with: its backfill, and what ran under its id before a backfill took its conf away.
+
+    Raises:
+        StoreUnavailable: the ledger does not answer.
+    """
+    from dataclasses import replace
+
+    from runpin.ancestry import ALONE, Ancestry
+    from runpin.rerunning import BackfillPolicy
+
+    if not proposal.group:
+        return ALONE
+    group = replace(run, run_id=f"({proposal.group})", incarnation="")
+    if rerun.backfill is not BackfillPolicy.ORIGINAL or not rerun.number:
+        return Ancestry(group=group)
+    same = core.ledger.pins_of_run(run.run_id, run.job)
+    earlier = {pin.run: None for pin in reversed(same) if pin.run.deployment == run.deployment and pin.run != run}
+    return Ancestry(tuple(earlier), group)
