@@ -28,7 +28,8 @@ from runpin.model import Scope, SnapshotId
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
-MAKER, TAKER, APPLICATION = "tab_maker", "tab_taker", "tabbed"
+MAKER, TAKER, STARTER, CHILD = "tab_maker", "tab_taker", "tab_starter", "tab_child"
+APPLICATION = "tabbed"
 RUN_IDS = ("first:1+1~a", "second:2+2~b")
 
 RIGHTS = {
@@ -62,11 +63,14 @@ def scene(pinned_airflow: PinnedAirflow) -> Scene:
     """Return what there is to see."""
     found = Scene(pinned_airflow)
     found.versions.append(pinned_airflow.published.publish(APPLICATION))
-    pinned_airflow.add_dags(MAKER, TAKER)
+    pinned_airflow.add_dags(MAKER, TAKER, STARTER, CHILD)
     for run_id in RUN_IDS:
         pinned_airflow.start(MAKER, run_id)
         pinned_airflow.finish(MAKER, run_id)
         found.takers.append(next_taker(pinned_airflow, found.takers))
+        if run_id == RUN_IDS[1]:
+            pinned_airflow.start(STARTER, run_id)
+            pinned_airflow.finish(CHILD, run_id)
         found.versions.append(pinned_airflow.published.publish(APPLICATION))
     return found
 
@@ -103,6 +107,17 @@ def test_a_run_is_told_as_the_ledger_has_it(scene: Scene) -> None:
     assert (parent.kind, parent.dag_id, parent.run_id, parent.asset) == ("asset", MAKER, RUN_IDS[1], "tab_rates")
     assert [each.snapshot for each in parent.snapshots] == [str(second)]
     assert (told.deployment, told.environment, told.problems) == ("default", "prod", [])
+
+
+def test_a_run_that_another_one_started_names_it(scene: Scene) -> None:
+    """It has the other one's snapshot, and says so."""
+    told = scene.run(CHILD, RUN_IDS[1])
+
+    (parent,) = told.parents
+    (application,) = told.applications
+    assert (parent.kind, parent.dag_id, parent.run_id, parent.asset) == ("trigger", STARTER, RUN_IDS[1], None)
+    assert [each.snapshot for each in parent.snapshots] == [application.epochs[0].snapshot] == [str(scene.versions[1])]
+    assert application.epochs[0].why == "the run that started it uses this one"
 
 
 def test_run_ids_may_hold_what_they_like(scene: Scene) -> None:
@@ -144,7 +159,7 @@ def test_all_runs_on_a_version_are_told_exactly(scene: Scene) -> None:
 
     assert [[(each.dag_id, each.run_id) for each in page.runs] for page in told] == [
         [(MAKER, RUN_IDS[0]), (TAKER, scene.takers[0])],
-        [(MAKER, RUN_IDS[1]), (TAKER, scene.takers[1])],
+        [(MAKER, RUN_IDS[1]), (TAKER, scene.takers[1]), (STARTER, RUN_IDS[1]), (CHILD, RUN_IDS[1])],
         [],
     ]
     assert [page.next for page in told] == [None, None, None]

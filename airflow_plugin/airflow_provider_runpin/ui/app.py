@@ -176,6 +176,7 @@ def _own_core() -> Runpin:
 
 
 def _belongs(deployment: str, readable: set[str], run: RunKey) -> bool | None:
-    if (run.engine, run.deployment) != ("airflow", deployment):
+    # A backfill as a whole is no run, and has no incarnation.
+    if (run.engine, run.deployment) != ("airflow", deployment) or not run.incarnation:
         return None
     return run.job in readable

@@ -41,11 +41,9 @@ def story_of(dag_id: str, run_id: str, deployment: str, readable: Collection[str
         if run is None:
             raise NotFound("there is no such run", where=f"DAG {dag_id[:250]}")
         before = _before(session, run)
-        return Story(
-            _seen(run, deployment),
-            None if before is None else _seen(before, deployment),
-            _parents(session, run, deployment, readable),
-        )
+        seen = _seen(run, deployment)
+        parents = [*_starter(session, seen, deployment, readable), *_makers(session, run, deployment, readable)]
+        return Story(seen, None if before is None else _seen(before, deployment), parents)
 
 
 def _before(session: Any, run: DagRun) -> DagRun | None:
@@ -58,7 +56,17 @@ def _before(session: Any, run: DagRun) -> DagRun | None:
     return found
 
 
-def _parents(session: Any, run: Any, deployment: str, readable: Collection[str]) -> list[SeenLink]:
+def _starter(session: Any, child: SeenRun, deployment: str, readable: Collection[str]) -> list[SeenLink]:
+    # Whoever triggers a run may write what they like, so only a run that there is, and that may be seen, is told.
+    parent, here = child.proposal.parent, f"airflow:{deployment}:"
+    if parent is None or not parent.run.startswith(here):
+        return []
+    dag_id, _, run_id = parent.run.removeprefix(here).partition(":")
+    found = DagRun.find_duplicate(dag_id, run_id, session=session) if dag_id in readable else None
+    return [] if found is None else [SeenLink("trigger", _seen(found, deployment))]
+
+
+def _makers(session: Any, run: Any, deployment: str, readable: Collection[str]) -> list[SeenLink]:
     assets: dict[tuple[str, str], str] = {}
     for event in run.consumed_asset_events:
         if event.source_dag_id in readable and event.source_run_id and len(assets) < _MOST_PARENTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator  # noqa: TID253 - a DAG file
 from airflow.sdk import Asset, dag, task  # noqa: TID253 - a DAG file
 
 from run_reports import report
@@ -34,5 +35,25 @@ def tab_taker() -> None:
     look()
 
 
+@dag(schedule=None, tags=TABBED)
+def tab_starter() -> None:
+    """Starts another one, and hands its snapshot on."""
+    start = TriggerDagRunOperator(
+        task_id="start",
+        trigger_dag_id="tab_child",
+        trigger_run_id="{{ run_id }}",
+        conf={"runpin": "{{ macros.runpin.inherit('tabbed') }}"},
+    )
+    look() >> start
+
+
+@dag(schedule=None, tags=TABBED)
+def tab_child() -> None:
+    """Started by another one."""
+    look()
+
+
 tab_maker()
 tab_taker()
+tab_starter()
+tab_child()
