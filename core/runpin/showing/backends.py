@@ -79,10 +79,16 @@ class Backends:
 
 
 class Remembered:
-    """What was asked once and never changes: which commit a snapshot was published from, and who moved a channel."""
+    """
+    What was asked once and never changes.
+
+    Attributes:
+        commits: what snapshots were published from, None if that is too long ago.
+        moves: what brought channels to where they stand.
+    """
 
     def __init__(self) -> None:
-        self.commits: dict[tuple[Scope, SnapshotId], Commit] = {}
+        self.commits: dict[tuple[Scope, SnapshotId], Commit | None] = {}
         self.moves: dict[Channel, ChannelMove] = {}
 
     def forget(self) -> None:

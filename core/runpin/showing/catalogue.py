@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from runpin.errors import UnknownApplication
-from runpin.model import ChannelMove
+from runpin.errors import UnknownApplication, UnknownChannel
+from runpin.model import ChannelMove, check_name
 from runpin.parsing.nearest import advice
 from runpin.resolving import Resolution
 from runpin.showing.facts import (
@@ -59,9 +59,10 @@ def show_history(look: Look, of: Backends, application: str, channel: str | None
 
     Raises:
         UnknownApplication: nothing of it was published here.
+        UnknownChannel: it cannot be the name of one.
         StoreUnavailable
     """
-    scope, name = of.scope(application), channel or of.channel
+    scope, name = of.scope(application), check_name("channel", channel or of.channel, UnknownChannel)
     ask = of.store_circuit.ask
     publications = ask(of.store.publications, scope, _EVENTS)
     moves = ask(of.store.moves, scope, name, _EVENTS)

@@ -79,12 +79,13 @@ class Look:
 
     def commit_of(self, scope: Scope, snapshot: SnapshotId) -> Commit | None:
         """Return what *snapshot* was published from first, as far as the latest thousand publications tell."""
-        known = self._remembered.commits
-        if (scope, snapshot) not in known and not self.hurried:
-            for line in self.store(lambda: self._of.store.publications(scope, PUBLICATIONS_SEARCHED)) or ():
-                # They come newest first, so what is written last is the oldest.
-                known[scope, line.snapshot] = line.commit
-        return known.get((scope, snapshot))
+        known, key = self._remembered.commits, (scope, snapshot)
+        if key not in known and not self.hurried:
+            lines = self.store(lambda: self._of.store.publications(scope, PUBLICATIONS_SEARCHED))
+            if lines is not None:
+                # They come newest first. What was published too long ago is not looked for again either.
+                known[key] = next((line.commit for line in reversed(lines) if line.snapshot == snapshot), None)
+        return known.get(key)
 
     def move_to(self, channel: Channel) -> ChannelMove | None:
         """Return the move that brought *channel* to where it stands."""
