@@ -113,13 +113,14 @@ def test_a_cleared_task_sees_the_old_snapshot(airflow: PinnedAirflow, night: str
 
 
 def test_a_cleared_run_sees_the_old_snapshot(airflow: PinnedAirflow) -> None:
-    """When every task runs again, in a run that starts again, nothing changes, not even what the run carries."""
+    """When every task runs again, in a run that starts again, nothing changes; the run carries how it was cleared."""
     airflow.start(PAIR, "cleared")
     before = airflow.finish(PAIR, "cleared")["conf"], airflow.one_snapshot(PAIR, "cleared")
     airflow.api.clear_run(PAIR, "cleared")
-    after = airflow.finish(PAIR, "cleared")["conf"], airflow.one_snapshot(PAIR, "cleared")
+    conf, pin = airflow.finish(PAIR, "cleared")["conf"] or {}, airflow.one_snapshot(PAIR, "cleared")
 
-    assert before == after
+    assert {"number": 1, "whole": True} == conf["runpin"].pop("rerun")
+    assert before == (conf, pin)
     assert [1, 1, 1, 2, 2, 2] == sorted(line.try_number for line in airflow.seen(PAIR, "cleared"))
 
 
