@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import (  # noqa: TI
 
 from runpin import Behavior
 from runpin.model import Asked, Pin, RunKey, Scope, SnapshotId, digest_of
-from runpin.observing import ConfigSnapshotFilter, add_config_snapshot, attributes, flag_listener, mark_records, seen
+from runpin.observing import (
+    ConfigSnapshotFilter,
+    add_config_snapshot,
+    attributes,
+    flag_attributes,
+    flag_listener,
+    mark_records,
+    seen,
+)
 from runpin.observing.attributes import MOST_NAMED
 from runpin.observing.measuring import MOST_APPLICATIONS, MOST_SNAPSHOTS, OTHER, Meters, PinCounts
 from runpin.observing.sightings import Sightings, run_of
@@ -32,7 +41,16 @@ from runpin.observing.spans import ConfigSpanProcessor
 from runpin.proposing import Proposal
 from world import Host, World, carried
 
+ROOT = Path(__file__).resolve().parents[2]
 LEDGER = Scope("ledger", "prod")
+MEASURED = (
+    "runpin.pin.duration",
+    "runpin.resolve.duration",
+    "runpin.pins",
+    "runpin.errors",
+    "runpin.cache.age",
+    "runpin.watch.lag",
+)
 
 
 @pytest.fixture
@@ -99,6 +117,22 @@ def test_every_attribute_is_the_pins() -> None:
         "config.pin.state": "decided",
     } == attributes(pin)
     assert "unconfirmed" == attributes(replace(pin, confirmed=False))["config.pin.state"]
+
+
+def test_the_reference_names_everything() -> None:
+    """Every attribute, metric and label, and the page of the alerts every alert."""
+    page = (ROOT / "docs" / "reference" / "telemetry.md").read_text()
+    alerts = re.findall(r"alert: (\w+)", (ROOT / "docs" / "observability" / "alert-rules.yml").read_text())
+    reader = InMemoryMetricReader()
+    meters = Meters(MeterProvider(metric_readers=[reader]), "runpin")
+    meters.took("resolve", LEDGER, 0.1, "StoreUnavailable", stale=True)
+    meters.pinned(pin_of(1))
+    labels = {name for metric in MEASURED for series in series_of(reader, metric) for name in series} - {"value"}
+    named = {*attributes(pin_of(1)), *flag_attributes("flag", pin_of(1), variant="a", value=True, reason="User")}
+
+    assert {"config.stale", "error.type", "runpin.step", "config.pin.asked"} <= labels
+    assert [] == [name for name in sorted(named | labels | set(MEASURED)) if f"`{name}`" not in page]
+    assert [] == [name for name in alerts if name not in (ROOT / "docs" / "how-to" / "telemetry.md").read_text()]
 
 
 # Spans
@@ -223,6 +257,24 @@ def test_what_a_process_remembers_of_runs_is_bounded() -> None:
     assert [97, 98, 99] == known
 
 
+def test_reading_again_does_not_come_by(host: Host) -> None:
+    """Tasks read in loops: the first read tells, and no other calls anything of ours, which the first one shows."""
+    called: list[str] = []
+    run = host.run("hot")
+    counts = []
+    for _ in range(2):
+        sys.setprofile(lambda frame, _event, _argument: called.append(frame.f_code.co_filename))
+        try:
+            run.get_config("payments/etl")
+        finally:
+            sys.setprofile(None)
+        counts.append(sum("observing" in name for name in called))
+        called.clear()
+
+    assert counts[0] > 0
+    assert 0 == counts[1]
+
+
 # Log records
 
 
@@ -345,7 +397,7 @@ def test_any_number_of_applications_makes_few_series() -> None:
     reader = InMemoryMetricReader()
     meters = Meters(MeterProvider(metric_readers=[reader]), "runpin")
     for number in range(1000):
-        meters.took("pin", Scope(f"app{number}", "prod"), 0.1, "UnknownChannel", None)
+        meters.took("pin", Scope(f"app{number}", "prod"), 0.1, "UnknownChannel", stale=None)
         meters.pinned(pin_of(1, f"app{number}"))
 
     for metric in ("runpin.pin.duration", "runpin.errors", "runpin.pins"):

@@ -132,7 +132,7 @@ class Meters:
         snapshot = OTHER if application == OTHER else str(pin.snapshot)
         self._pins.count(application, pin.scope.environment, snapshot, str(pin.asked))
 
-    def took(self, what: str, scope: Scope, seconds: float, fault: str | None, stale: bool | None) -> None:  # noqa: FBT001
+    def took(self, what: str, scope: Scope, seconds: float, fault: str | None, *, stale: bool | None) -> None:
         """Measure a step, and count it when it ended with an error."""
         labels: dict[str, str | bool] = {
             APPLICATION: self._application(scope.application),

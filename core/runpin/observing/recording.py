@@ -40,24 +40,33 @@ OTHER_ERROR = "_OTHER"
 
 
 class Recorder:
-    """Records for the providers that the process has at the moment; without one of them it does nothing."""
+    """Records for the providers that the process had when `refresh` was called last."""
 
     def __init__(self) -> None:
         self._meters: Meters | None = None
-        self._stamped: object = None
+        self._tracer: trace.Tracer | None = None
+        self._spans: trace.TracerProvider | None = None
         follow(_carry)
+
+    def refresh(self) -> bool:
+        """Meet the providers that the process has now, and tell whether there is one."""
+        spans, measured = trace.get_tracer_provider(), metrics.get_meter_provider()
+        if spans is not self._spans:
+            self._spans = spans
+            self._tracer = spans.get_tracer(SCOPE) if _is_set(spans) else None
+            _stamp(spans)
+        if self._meters is None or self._meters.provider is not measured:
+            self._meters = Meters(measured, SCOPE, self._meters) if _is_set(measured) else None
+        return not (self._tracer is None and self._meters is None)
 
     def step(self, what: str, scope: Scope) -> _Step:
         """Return what measures one step."""
-        self._stamp()
-        tracer = trace.get_tracer(SCOPE) if _is_set(trace.get_tracer_provider()) else None
-        return _Step(what, scope, tracer, self._metering())
+        return _Step(what, scope, self._tracer, self._meters)
 
     def pinned(self, pin: Pin) -> None:
         """Count a pin."""
-        meters = self._metering()
-        if meters is not None:
-            meters.pinned(pin)
+        if self._meters is not None:
+            self._meters.pinned(pin)
 
     def left(self, run: Run) -> None:
         """Take what belongs to *run* out of the baggage of this context."""
@@ -69,36 +78,13 @@ class Recorder:
 
     def looked(self, watch: ChannelWatch, environment: str) -> None:
         """Make the view of *watch* measurable."""
-        meters = self._metering()
-        if meters is not None:
-            meters.watches[watch] = environment
+        if self._meters is not None:
+            self._meters.watches[watch] = environment
 
     def forked(self) -> None:
         """Forget what the parent of this process has measured."""
         if self._meters is not None:
             self._meters.forked()
-
-    def refresh(self) -> None:
-        """Meet the providers that the process has now."""
-        self._stamp()
-        self._metering()
-
-    def _metering(self) -> Meters | None:
-        provider = metrics.get_meter_provider()
-        if not _is_set(provider):
-            return None
-        if self._meters is None or self._meters.provider is not provider:
-            self._meters = Meters(provider, SCOPE, self._meters)
-        return self._meters
-
-    def _stamp(self) -> None:
-        provider = trace.get_tracer_provider()
-        if provider is self._stamped or not hasattr(provider, "add_span_processor"):
-            return
-        self._stamped = provider
-        from runpin.observing.spans import ConfigSpanProcessor
-
-        provider.add_span_processor(ConfigSpanProcessor())
 
 
 class _Step:
@@ -130,7 +116,7 @@ class _Step:
         fault = None if error is None else _type_of(error)
         with suppress(Exception):
             if self._meters is not None:
-                self._meters.took(self._what, self._scope, took, fault, self._stale)
+                self._meters.took(self._what, self._scope, took, fault, stale=self._stale)
         with suppress(Exception):
             if self._token is not None:
                 context.detach(self._token)
@@ -156,10 +142,17 @@ class _Step:
         self._span.end()
 
 
-def recorder() -> Recorder:
-    """Return the one of this process, which knows the providers that are set now."""
-    _recorder.refresh()
-    return _recorder
+def recorder() -> Recorder | None:
+    """Return the one of this process; None while nothing is set up."""
+    return _recorder if _recorder.refresh() else None
+
+
+def _stamp(provider: object) -> None:
+    add = getattr(provider, "add_span_processor", None)
+    if add is not None:
+        from runpin.observing.spans import ConfigSpanProcessor
+
+        add(ConfigSpanProcessor())
 
 
 def _carry(run: Run) -> None:
