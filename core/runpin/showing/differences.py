@@ -48,7 +48,7 @@ def show_diff(look: Look, of: Backends, story: Story, application: str, against:
     own = _pinned(of, story.run, scope)
     if own is None:
         raise UnknownSnapshot(f"the run has read no configuration of {application!r}", where=story.run.key.run_id)
-    other = _other(of, story, own, against)
+    other = _other(look, of, story, own, against)
     role = against if against in _ROLES else "named"
     # What is live now comes after the run; anything else came before it.
     pairs = (("run", own.snapshot), (role, other)) if role == "live" else ((role, other), ("run", own.snapshot))
@@ -65,9 +65,12 @@ def _pinned(of: Backends, run: SeenRun, scope: Scope) -> Pin | None:
     return of.ledger_circuit.ask(of.ledger.get, run.key, scope)
 
 
-def _other(of: Backends, story: Story, own: Pin, against: str) -> SnapshotId:
+def _other(look: Look, of: Backends, story: Story, own: Pin, against: str) -> SnapshotId:
     if against == "live":
-        return of.resolver.channel(own.scope, own.channel).channel.snapshot
+        live = look.live(own.scope, own.channel)
+        if live is None:
+            raise UnknownSnapshot(f"it is not known where channel {own.channel!r} stands", where=str(own.scope))
+        return live.snapshot
     if against != "previous":
         return SnapshotId.parse(against)
     found = None if story.previous is None else _pinned(of, story.previous, own.scope)
