@@ -208,7 +208,7 @@ class PinnedRun:
         return held
 
     def _tell(self, pin: Pin) -> None:
-        tell(pin)
+        tell(pin, self.depth)
         if self._on_pin is None:
             return
         try:

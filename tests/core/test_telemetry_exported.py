@@ -16,6 +16,7 @@ import pytest
 import telemetry_worker
 from otlp_receiver import OtlpReceiver, environment, listening
 from prometheus_server import PrometheusPrograms, PrometheusServer
+from runpin.baggage import extract
 
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = ROOT / "docs" / "observability" / "grafana-dashboard.json"
@@ -110,8 +111,9 @@ def test_baggage_goes_along_while_the_run_is_active(exported: Exported) -> None:
     """Called services get it in the header of the W3C, and nothing stays behind."""
     _, said = exported
 
-    assert {"config.snapshot.payments": said["snapshot"]} == said["baggage"]
-    assert f"config.snapshot.payments={said['snapshot']}" == said["headers"]["baggage"]
+    assert said["snapshot"] == said["baggage"]["config.snapshot.payments"]
+    assert {"payments": said["snapshot"]} == extract(said["headers"])["pins"]
+    assert 1 == extract(said["headers"])["parent"]["depth"]
     assert {} == said["left"]
 
 

@@ -19,11 +19,13 @@ from opentelemetry import (  # noqa: TID253 - only loaded where the host did so 
     trace,
 )
 
+from runpin.baggage import DEPTH, PARENT, TENANT
 from runpin.errors import RunpinError
 from runpin.observing.attributes import APPLICATION, ENVIRONMENT, MOST_NAMED, attributes, key_of
 from runpin.observing.measuring import Meters
 from runpin.observing.sightings import Run, seen
 from runpin.observing.telling import follow
+from runpin.proposing import inherit
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -71,8 +73,8 @@ class Recorder:
     def left(self, run: Run) -> None:
         """Take what belongs to *run* out of the baggage of this context."""
         kept = context.get_current()
-        for application in seen.snapshots(run):
-            kept = baggage.remove_baggage(key_of(application), kept)
+        for name in _members(run):
+            kept = baggage.remove_baggage(name, kept)
         # Detaching would bring back spans that have ended since.
         context.attach(kept)
 
@@ -160,11 +162,23 @@ def _carry(run: Run) -> None:
     if seen.here() != run or not _is_set(trace.get_tracer_provider()):
         return
     carried = context.get_current()
-    for application, snapshot in [*seen.snapshots(run).items()][:MOST_NAMED]:
-        if baggage.get_baggage(key_of(application), carried) != snapshot:
-            carried = baggage.set_baggage(key_of(application), snapshot, carried)
+    for name, value in _members(run).items():
+        if baggage.get_baggage(name, carried) != value:
+            carried = baggage.set_baggage(name, value, carried)
     if carried is not context.get_current():
         context.attach(carried)
+
+
+def _members(run: Run) -> dict[str, str]:
+    """Return what `runpin.baggage` reads on the other side: all pins that were decided, or none of too many."""
+    pins, depth = seen.pins(run)
+    if not pins or len(pins) > MOST_NAMED:
+        return {}
+    handed = inherit(pins, depth)
+    parent = handed["parent"]
+    tenant = {} if parent["tenant"] is None else {TENANT: parent["tenant"]}
+    named = {key_of(application): snapshot for application, snapshot in handed["pins"].items()}
+    return {**named, DEPTH: str(parent["depth"]), PARENT: parent["run"], **tenant}
 
 
 def _is_set(provider: object) -> bool:

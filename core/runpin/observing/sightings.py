@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from runpin.observing.attributes import PROPOSED, SNAPSHOT_ID, STATE, Attributes, attributes, of_run, proposed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from runpin.model import Pin, RunKey, SnapshotId
 
@@ -30,6 +31,16 @@ def run_of(key: RunKey) -> Run:
     return key.job, key.run_id
 
 
+@dataclass(slots=True)
+class _OfRun:
+    said: dict[str, Attributes] = field(default_factory=dict)
+    pins: dict[str, Pin] = field(default_factory=dict)
+    depth: int = 0
+
+
+_NOTHING = _OfRun()
+
+
 class Sightings:
     """
     The pins of the runs that this process has to do with.
@@ -40,19 +51,22 @@ class Sightings:
     def __init__(self, most: int = MOST_RUNS) -> None:
         self._most = most
         self._lock = Lock()
-        self._known: OrderedDict[Run, dict[str, Attributes]] = OrderedDict()
+        self._known: OrderedDict[Run, _OfRun] = OrderedDict()
         self._entered: list[Run] = []
         self._here: ContextVar[Run | None] = ContextVar("runpin_observed_run", default=None)
 
-    def saw(self, pin: Pin) -> None:
-        """Note the *pin* of a run."""
+    def saw(self, pin: Pin, depth: int = 0) -> None:
+        """Note the *pin* of a run, which is the last of *depth* runs that have started each other, and one more."""
         with self._lock:
-            self._room_for(run_of(pin.run))[pin.scope.application] = attributes(pin)
+            known = self._room_for(run_of(pin.run))
+            known.said[pin.scope.application] = attributes(pin)
+            known.pins[pin.scope.application] = pin
+            known.depth = depth
 
     def saw_proposed(self, run: Run, snapshots: Iterable[SnapshotId]) -> None:
         """Note what *run* would use by what it carries, as far as its pins are not known."""
         with self._lock:
-            known = self._room_for(run)
+            known = self._room_for(run).said
             for snapshot in snapshots:
                 if known.get(snapshot.application, _UNKNOWN)[STATE] == PROPOSED:
                     known[snapshot.application] = proposed(snapshot)
@@ -80,15 +94,16 @@ class Sightings:
 
     def of(self, run: Run | None) -> Attributes:
         """Return what to say of *run*; nothing if none of its pins is known."""
-        return of_run(dict(self._held(run)))
+        return of_run(dict(self._held(run).said))
 
-    def snapshots(self, run: Run | None) -> Mapping[str, str]:
-        """Return the snapshot ids of *run* by application."""
-        return {application: str(said[SNAPSHOT_ID]) for application, said in dict(self._held(run)).items()}
+    def pins(self, run: Run) -> tuple[list[Pin], int]:
+        """Return the pins of *run* that were decided, and its depth."""
+        held = self._held(run)
+        return list(held.pins.values()), held.depth
 
     def label(self, run: Run | None) -> str:
         """Return the snapshot ids of *run* as one text for logs, `""` if none is known."""
-        ids = list(self.snapshots(run).values())
+        ids = [str(said[SNAPSHOT_ID]) for said in list(self._held(run).said.values())]
         more = [f"+{len(ids) - _LISTED}"] if len(ids) > _LISTED else []
         return " ".join(ids[:_LISTED] + more)
 
@@ -98,11 +113,11 @@ class Sightings:
         self._known, self._entered = OrderedDict(), []
         self._here.set(None)
 
-    def _held(self, run: Run | None) -> Mapping[str, Attributes]:
-        return self._known.get(run, {}) if run is not None else {}
+    def _held(self, run: Run | None) -> _OfRun:
+        return self._known.get(run, _NOTHING) if run is not None else _NOTHING
 
-    def _room_for(self, run: Run) -> dict[str, Attributes]:
-        known = self._known.setdefault(run, {})
+    def _room_for(self, run: Run) -> _OfRun:
+        known = self._known.setdefault(run, _OfRun())
         self._known.move_to_end(run)
         while len(self._known) > self._most:
             self._known.popitem(last=False)

@@ -76,11 +76,17 @@ def step(what: str, scope: Scope) -> Step:
     return _UNOBSERVED if recorder is None else recorder.step(what, scope)
 
 
-def tell(pin: Pin) -> None:
-    """Say that this process sees the *pin* of a run for the first time, or after a switch."""
+def tell(pin: Pin, depth: int = 0) -> None:
+    """
+    Say that this process sees the *pin* of a run for the first time, or after a switch.
+
+    Args:
+        pin: what the run uses.
+        depth: how many runs before this one have started each other.
+    """
     if _switched_off:
         return
-    seen.saw(pin)
+    seen.saw(pin, depth)
     _say_anew(run_of(pin.run))
     recorder = _recorder()
     if recorder is not None:
