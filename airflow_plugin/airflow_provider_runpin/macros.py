@@ -37,4 +37,4 @@ def inherit(*applications: str) -> str:
     from runpin.proposing import inherit as handed_on
 
     run = current_run()
-    return json.dumps(handed_on(run.pin(application) for application in applications))
+    return json.dumps(handed_on([run.pin(application) for application in applications], run.depth))

@@ -1,8 +1,8 @@
 """
 W3C baggage: a run's pins across HTTP, so that a run which a service starts uses what the caller's run uses.
 
-    inject(current_pins().values(), headers)                    # the caller, a step of a run
-    conf = {"runpin": extract(request.headers)}                 # the service, which then triggers an Airflow DAG
+    inject(run.pins.values(), headers, run.depth)  # the caller, a step of the run
+    conf = {"runpin": extract(request.headers)}    # the service, which then triggers an Airflow DAG
 
 A header is written by whoever calls, so it gives no more than a parent's pins in a run's parameters give: a run of
 another environment or tenant drops them, and the ledger decides. Services that only pass baggage on need nothing here.

@@ -135,3 +135,37 @@ def test_anything_a_person_can_write_is_read_or_refused(carried: object) -> None
         return
 
     assert isinstance(proposal, Proposal)
+
+
+def test_a_child_of_another_environment_or_tenant_resolves_for_itself() -> None:
+    """What its parent handed on is dropped, and what a person chose is kept."""
+    pin = Pin(
+        RunKey("airflow", "default", "dag", "p1"), Scope("payments", "prod", "acme"), V42, DIGEST, datetime.now(UTC)
+    )
+    handed = read_proposal(inherit([pin]), "child1")
+    chosen = read_proposal({**inherit([pin]), "by": {"payments": "override"}}, "child1")
+
+    assert handed == handed.within("prod", "acme")
+    assert [{}] * 3 == [handed.within(*each).pins for each in (("prod", None), ("prod", "other"), ("dev", "acme"))]
+    assert chosen == chosen.within("prod", None)
+
+
+def test_runs_that_start_each_other_count_on() -> None:
+    """A child carries its depth through its first start, and the seventeenth in a row is a loop."""
+    pin = Pin(RunKey("airflow", "default", "dag", "p1"), Scope("payments", "prod"), V42, DIGEST, datetime.now(UTC))
+    carried = complete(read_proposal(inherit([pin], depth=15), "child1"), "child1", {})
+    again = read_proposal(json.loads(json.dumps(carried.as_json())), "child1")
+
+    assert (16, str(pin.run)) == ((again.parent.depth, again.parent.run) if again.parent else None)
+    with pytest.raises(InvalidProposal, match="as in a loop"):
+        read_proposal(inherit([pin], depth=16), "child2")
+
+
+@pytest.mark.parametrize(
+    "parent",
+    ["p1", [], {"depth": 0}, {"depth": True}, {"depth": "2"}, {"run": 1}, {"tenant": "\0"}, {"run": "x" * 2000}],
+)
+def test_a_parent_that_cannot_be_read(parent: object) -> None:
+    """Anybody can write one; it is refused by name."""
+    with pytest.raises(InvalidProposal, match="carries a parent that cannot be read"):
+        read_proposal({"pins": {"payments": str(V42)}, "by": "parent", "parent": parent}, "r1")
