@@ -175,7 +175,7 @@ def test_a_run_outside_of_the_scheduler_sees_one_snapshot(airflow: PinnedAirflow
     known = {run["dag_run_id"] for run in airflow.api.runs(NIGHTLY)}
     # Otherwise the scheduler helps, which Airflow is not made for.
     airflow.api.patch_dag(NIGHTLY, paused=True)
-    airflow.engine.command("dags", "test", NIGHTLY)
+    airflow.engine.command("dags", "test", NIGHTLY, timeout=280.0)  # a busy machine took more than the usual 180
     (run,) = (run for run in airflow.api.runs(NIGHTLY) if run["dag_run_id"] not in known)
     run_id = run["dag_run_id"]
 
