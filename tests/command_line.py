@@ -9,20 +9,24 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from shutil import copytree, rmtree
 from tempfile import mkdtemp
 from typing import Any
 
-from typer.testing import CliRunner
+import pytest
+from typer.main import get_command
 
 from runpin.assembly import Runpin
 from runpin.cli import app
+from runpin.clock import SystemClock
 from runpin.model import Asked, Pin, RunKey, Scope, SnapshotId
+from runpin.sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference" / "cli.md"
@@ -72,11 +76,18 @@ class CommandLine:
         self.variables = {"RUNPIN_HOME": str(self.home), "RUNPIN_ACTOR": "ada", "COLUMNS": "200", **self.variables}
 
     def run(self, *arguments: str | Path) -> Answer:
-        """Run one command in this process."""
-        result = CliRunner(env=self._changes()).invoke(app, [str(each) for each in arguments], prog_name="runpin")
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return Answer(result.exit_code, result.stdout, result.stderr)
+        """Run one command in this process, with a warm child in the place of one of its own."""
+        out, err = _stream(), _stream()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Runpin, "sandbox", _sandbox())
+            for name in [name for name in os.environ if name.startswith(_OURS)]:
+                patch.delenv(name)
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            for name, stream in (("stdin", _stream()), ("stdout", out), ("stderr", err)):
+                patch.setattr(sys, name, stream)
+            code = _run([str(each) for each in arguments])
+        return Answer(code, _written(out), _written(err))
 
     def ok(self, *arguments: str | Path) -> Answer:
         """Run one command, which has to succeed without a word on stderr."""
@@ -182,9 +193,37 @@ class CommandLine:
     def _store(self) -> dict[str, str]:
         return {"store": self.variables["RUNPIN_STORE"]} if "RUNPIN_STORE" in self.variables else {}
 
-    def _changes(self) -> dict[str, str | None]:
-        gone: dict[str, str | None] = {name: None for name in os.environ if name.startswith(_OURS)}
-        return gone | self.variables
+
+def _run(arguments: Sequence[str]) -> int:
+    # Typer's runner builds all commands from their functions each time, which takes longer than most of them.
+    with pytest.raises(SystemExit) as ended:
+        _COMMAND.main(arguments, prog_name="runpin")
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def _stream() -> TextIOWrapper:
+    return TextIOWrapper(BytesIO(), encoding="utf-8", errors="backslashreplace", write_through=True)
+
+
+def _written(stream: TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
+def _sandbox() -> Sandbox:
+    """Return the child that checks for all commands of this process; another one when this one's path is another."""
+    path = tuple(sys.path)
+    if path not in _warm:
+        for other in _warm.values():
+            other.close()
+        _warm.clear()
+        _warm[path] = Sandbox(SystemClock())
+    return _warm[path]
+
+
+_COMMAND = get_command(app)
+_warm: dict[tuple[str, ...], Sandbox] = {}
 
 
 @cache
