@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runpin.ancestry import Ancestry
     from runpin.asking import Asking
     from runpin.backends import Backend, Ledger, Store
+    from runpin.breaking_glass import BreakGlass
     from runpin.changes import Watcher
     from runpin.database.engine import Database
     from runpin.followers import Mirrored
@@ -199,8 +200,18 @@ class Runpin(Releasing):
             circuit=self.asking.ledger,
             repeats=lambda: self.repeats,
             history=self.store,
+            glass=self.glass,
             declined=Declined(lambda: self.backend.reactions, self.clock),
         )
+
+    @property
+    def glass(self) -> BreakGlass | None:
+        """What an operator names in a file of this host; None where no file is named."""
+        if self.settings.break_glass is None:
+            return None
+        from runpin.breaking_glass import BreakGlass
+
+        return BreakGlass(self.settings.break_glass, self.resolver, self.clock)
 
     @cached_property
     def repeats(self) -> Repeats:

@@ -40,6 +40,7 @@ from runpin.switching import Switcher
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from runpin.breaking_glass import BreakGlass
     from runpin.declining import Declined, Offer
     from runpin.ports import Cache, Clock, History, PinLedger, Quarantine
     from runpin.proposing import Proposal
@@ -67,6 +68,7 @@ class Pinner:
         repeats: Callable[[], Repeats] | None = None,
         history: History | None = None,
         declined: Declined | None = None,
+        glass: BreakGlass | None = None,
     ) -> None:
         self._ledger = ledger
         self._quarantine = quarantine
@@ -76,6 +78,7 @@ class Pinner:
         self._circuit = circuit or Circuit(clock, "the ledger", local=True)
         self._repeats = repeats
         self._history = history
+        self._glass = glass
         self._switcher = Switcher(ledger, resolver, clock, self._circuit, repeats, declined)
 
     def pin(
@@ -201,8 +204,10 @@ class Pinner:
     def _decide(self, question: Question) -> Pin:
         self._note_barred(question.scope.environment)
         earlier = self._earlier(question) if question.follows else None
-        decision = decide(self._situation(question, earlier))
-        if earlier is not None and decision.take in {Take.EARLIER, Take.REFUSE}:
+        situation = self._situation(question, earlier)
+        decision = decide(situation)
+        barred = decision.take is Take.REFUSE and situation.earlier is Held.BARRED
+        if earlier is not None and (decision.take is Take.EARLIER or barred):
             # Of one that is barred the ledger says so.
             return self._follow(question, earlier)
         if decision.take is Take.REFUSE:
@@ -350,6 +355,8 @@ class Pinner:
             found = self._recalled(question) if question.follows else self._proposed(question)
         except StoreUnavailable:
             found = None
+        if self._glass is not None and not question.follows:
+            found = self._glass.pin_for(question) or found
         if found is None or self._resolver.known_barred(found.snapshot) or needs_ledger(question):
             raise undecided(question) from unavailable
         pin = replace(found, confirmed=False)

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     bake: float = Field(
         300.0, ge=0, description="seconds that a channel stands at a Snapshot before that is this host's LastKnownGood"
     )
+    break_glass: Path | None = Field(
+        None, description="file in which an operator names snapshots for runs that nobody can decide; none by default"
+    )
     repository: SecretStr | None = Field(
         None, description="config repository: a path or a URL; the current folder by default"
     )

@@ -36,6 +36,7 @@ STAGES = frozenset(
         "ancestry",
         "descent",
         "auditing",
+        "breaking_glass",
         "baggage",
         "checking",
         "comparing",

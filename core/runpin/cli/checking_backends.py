@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runpin.cli.checking_host import check_folder
+from runpin.cli.checking_host import check_break_glass, check_folder
 from runpin.cli.checking_mirrors import mirror_checks
 from runpin.cli.checking_signers import check_signers
 from runpin.cli.checks import Check, Status, doubtful, failed, fine
@@ -26,6 +26,8 @@ _DAMAGING = frozenset({"3.5.0", "3.5.1", "3.5.2"})
 def backend_checks(core: Runpin, repository: str | None) -> Iterator[Check]:
     """Look at everything that the settings point to; nothing is created or changed."""
     yield check_folder("home", core.settings.home.absolute())
+    if core.settings.break_glass is not None:
+        yield check_break_glass(core.settings.break_glass)
     yield _cache(core)
     yield _sandbox(core)
     yield from check_signers(core.settings.allowed_signers)

@@ -57,6 +57,22 @@ def check_settings_file(file: Path) -> Check:
     return fine("settings file", str(file))
 
 
+def check_break_glass(file: Path) -> Check:
+    """Look at the file in which an operator names snapshots for an outage; it should not be there for long."""
+    from runpin.breaking_glass import read_glass
+    from runpin.errors import SettingsError
+
+    try:
+        glass = read_glass(file)
+    except SettingsError as error:
+        return Check("break-glass file", Status.FAIL, f"{error.what}: {file}", error.fix)
+    if glass is None:
+        return fine("break-glass file", f"{file} is not there, as it should be")
+    named = ", ".join(map(str, glass.pins.values()))
+    what = f"{glass.actor} names {named} until {glass.until.isoformat()}: {glass.reason}"
+    return doubtful("break-glass file", what, f"rm {file}, when store and ledger are back")
+
+
 def check_folder(name: str, folder: Path) -> Check:
     """Look at a folder of this user's own, or at the place where it would be made."""
     existing = next(place for place in (folder, *folder.parents) if place.exists())

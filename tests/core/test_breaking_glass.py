@@ -1,0 +1,148 @@
+"""Breaking the glass: a file of the host decides for runs that nobody can decide otherwise, and for no others."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runpin.breaking_glass import BreakGlass, read_glass
+from runpin.errors import ConfigUnavailable, PinConflict, SettingsError
+from runpin.model import Asked, Pin, SnapshotId
+from runpin.pinning import Pinner
+from world import Host, World, after, carried
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Two versions; a run of host `a` has used the first, and both backends are away."""
+    made = World(tmp_path)
+    made.version(1)
+    made.host().run("earlier").warm("payments")
+    made.version(2)
+    made.host().run("later").warm("payments")
+    made.ledger_switch.off = made.store_switch.off = True
+    return made
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return where the file would be."""
+    return tmp_path / "break-glass.json"
+
+
+def first(world: World) -> SnapshotId:
+    """Return the first version."""
+    found = world.recorded("earlier")
+    assert found is not None
+    return found
+
+
+def write(file: Path, world: World, **instead: Any) -> None:
+    """Let Ada break the glass for an hour."""
+    until = (world.clock.now() + timedelta(hours=1)).isoformat()
+    content = {"pins": {"payments": str(first(world))}, "actor": "ada", "reason": "month end", "until": until}
+    file.write_text(json.dumps(content | instead))
+    file.chmod(0o600)
+
+
+def host(world: World, file: Path, name: str = "a") -> Host:
+    """Return a process whose settings name the file."""
+    found = world.host(name)
+    glass = BreakGlass(file, found.resolver, world.clock)
+    pinner = Pinner(world.ledger, world.ledger, found.resolver, found.cache, world.clock, glass=glass)
+    return Host(found.cache, found.resolver, pinner)
+
+
+def read(world: World, file: Path, name: str = "r1", **named: Any) -> Pin:
+    """Let a new process of the run read."""
+    return host(world, file).run(name, **named).pin("payments")
+
+
+def test_a_new_run_gets_what_the_file_names(world: World, file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Unconfirmed, as an Override, and the log says by whom and why; without the file there is an error."""
+    with pytest.raises(ConfigUnavailable):
+        read(world, file)
+    write(file, world)
+    pin = read(world, file)
+
+    assert (first(world), Asked.OVERRIDE, False) == (pin.snapshot, pin.asked, pin.confirmed)
+    assert "month end (ada)" in caplog.text
+
+
+def test_it_is_confirmed_when_the_ledger_is_back(world: World, file: Path) -> None:
+    """And another host, which decided meanwhile, would be a conflict."""
+    write(file, world)
+    pins = [read(world, file, name) for name in ("r1", "r2")]
+    world.ledger_switch.off = world.store_switch.off = False
+    world.host("b").run("r2").pin("payments")
+    again = read(world, file, "r1")
+    with pytest.raises(PinConflict):
+        read(world, file, "r2")
+
+    assert (pins[0].snapshot, True, Asked.OVERRIDE) == (again.snapshot, again.confirmed, again.asked)
+
+
+def test_who_has_a_pin_keeps_it(world: World, file: Path) -> None:
+    """And so does who repeats such a run; while the ledger answers, the file says nothing at all."""
+    world.ledger_switch.off = world.store_switch.off = False
+    second = read(world, file, "new").snapshot
+    write(file, world)
+    untouched = read(world, file, "r3").snapshot
+    world.ledger_switch.off = world.store_switch.off = True
+
+    assert [second] * 3 == [
+        untouched,
+        read(world, file, "new").snapshot,
+        read(world, file, "again", ancestry=after("new")).snapshot,
+    ]
+
+
+def test_it_comes_before_what_was_proposed(world: World, file: Path) -> None:
+    """A label is what the channel said; the operator knows better now."""
+    second = world.recorded("later")
+    assert second is not None
+    label = carried(second)
+    write(file, world)
+
+    assert second == read(world, file.with_name("none"), "r0", proposal=label).snapshot
+    assert first(world) == read(world, file, proposal=label).snapshot
+
+
+@pytest.mark.parametrize(
+    ("instead", "words"),
+    [
+        ({"until": "2020-01-01T00:00:00Z"}, None),
+        ({"pins": {}}, None),
+        ({"pins": {"reports": "reports.prod.v1.0123456789ab"}}, None),
+        ({"pins": {"payments": "payments.dev.v1.0123456789ab"}}, None),
+        ({"pins": {"payments": "payments.prod.v9.0123456789ab"}}, "not whole on this host"),
+        ({"pins": {"payments": "reports.prod.v1.0123456789ab"}}, "not a snapshot of 'payments'"),
+        ({"pins": {"payments": "latest"}}, "not the id of a snapshot"),
+        ({"pins": ["payments"]}, "not the JSON"),
+        ({"until": "2026-12-01T06:00:00"}, "in which zone"),
+        ({"until": 7}, "not the JSON"),
+        ({"reason": " "}, "and why"),
+    ],
+)
+def test_what_does_not_count(world: World, file: Path, instead: dict[str, Any], words: str | None) -> None:
+    """It ended, names nothing for the run, or cannot be used, which is told."""
+    write(file, world, **instead)
+    with pytest.raises(ConfigUnavailable if words is None else SettingsError, match=words):
+        read(world, file)
+
+
+def test_a_file_that_others_may_write_counts_for_nothing(world: World, file: Path) -> None:
+    """Nor one that is too long, or no text."""
+    write(file, world)
+    file.chmod(0o666)
+    with pytest.raises(SettingsError, match="others may write"):
+        read(world, file)
+    file.chmod(0o600)
+    for content in (b"x" * 70_000, b"\xff\xfe", b"[" * 50_000):
+        file.write_bytes(content)
+        with pytest.raises(SettingsError, match="cannot be used"):
+            read_glass(file)
