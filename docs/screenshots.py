@@ -68,6 +68,8 @@ def take_on_airflow(demo: Demo, home: Path) -> None:
         with browser_page() as page:
             picture_run_list(page, engine.url, second)
             picture_run(page, engine.url, "night-2", second)
+            picture_config_tab(page, engine.url, "night-2")
+            picture_applications(page, engine.url)
 
 
 def before_and_after(demo: Demo, engine: AirflowEngine) -> str:
@@ -108,6 +110,23 @@ def picture_run(page: Page, url: str, run: str, snapshot: str) -> None:
     page.get_by_text(snapshot, exact=True).wait_for(timeout=PATIENCE)
     page.get_by_text("7 Task Instances", exact=True).wait_for(timeout=PATIENCE)
     save(page, "airflow-run-note.png")
+
+
+def picture_config_tab(page: Page, url: str, run: str) -> None:
+    """Show what one run uses, and what the run before it had instead."""
+    page.goto(f"{url}/dags/{DAG}/runs/{run}")
+    page.get_by_role("link", name="Config", exact=True).click(timeout=PATIENCE)
+    page.get_by_role("button", name="Diff to the previous run").click(timeout=PATIENCE)
+    page.locator(".runpin").get_by_role("table").wait_for(timeout=PATIENCE)
+    save(page, "airflow-config-tab.png")
+
+
+def picture_applications(page: Page, url: str) -> None:
+    """Show what is live, and the history of one application."""
+    page.goto(f"{url}/plugin/runpin")
+    page.get_by_role("button", name="History of payments, channel stable").click(timeout=PATIENCE)
+    page.locator(".runpin").get_by_role("table").nth(1).wait_for(timeout=PATIENCE)
+    save(page, "airflow-config-applications.png")
 
 
 # Dagster
