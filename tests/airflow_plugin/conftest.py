@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from airflow_classes import airflow_home, core, listener
-from browser import browser_page, chromium
+from browser import browser_page, chromium, foreign_requests
 
-__all__ = ["airflow_home", "browser_page", "chromium", "core", "listener"]
+__all__ = ["airflow_home", "browser_page", "chromium", "core", "foreign_requests", "listener"]
