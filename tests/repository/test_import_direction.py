@@ -44,6 +44,7 @@ STAGES = frozenset(
         "circuit",
         "declining",
         "handing_over",
+        "impact",
         "living",
         "looking_back",
         "judging",

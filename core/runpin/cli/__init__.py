@@ -17,6 +17,7 @@ from runpin.cli.differing import diff
 from runpin.cli.doctor import doctor
 from runpin.cli.edge import USAGE, Commands
 from runpin.cli.explaining import explain
+from runpin.cli.impact import impact
 from runpin.cli.looking import history, pins, show
 from runpin.cli.mirroring import mirror
 from runpin.cli.moving import channel, quarantine, rollback
@@ -84,6 +85,7 @@ app.command(rich_help_panel=_LOOK)(show)
 app.command(rich_help_panel=_LOOK)(diff)
 app.command(rich_help_panel=_LOOK)(history)
 app.command(rich_help_panel=_LOOK)(pins)
+app.command(rich_help_panel=_LOOK)(impact)
 app.command(rich_help_panel=_LOOK)(audit)
 app.command(rich_help_panel=_HOST)(doctor)
 app.add_typer(store, name="store", rich_help_panel=_HOST)
