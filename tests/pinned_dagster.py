@@ -135,7 +135,8 @@ class PinnedDagster:
         """Wait until a run has ended in *status*, and return it."""
         ended = self.api.wait_for_run(run.id, 180)
 
-        assert status == ended.status, "\n".join(each.error for each in self.api.events(run.id) if each.error)
+        events = self.api.events(run.id) if status != ended.status else []
+        assert status == ended.status, "\n".join(each.error or each.message for each in events)
         return ended
 
     def backfill(self, assets: Sequence[str], partitions: Sequence[str], **how: Any) -> Backfill:

@@ -16,16 +16,20 @@ from typing import TYPE_CHECKING, Any, Self
 import dagster as dg  # noqa: TID253 - only a Dagster instance imports this module
 
 from dagster_runpin import tags
+from dagster_runpin.reruns import original_of, rerun_of
 from runpin.assembly import Runpin
 from runpin.errors import InvalidProposal, RunpinError
 from runpin.hosting import Proposer, Shield
 from runpin.model import SnapshotId
 from runpin.proposing import Proposal, choose, read_proposal
+from runpin.rerunning import BackfillPolicy, Event, RerunPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dagster import DagsterRun, SubmitRunContext
+
+    from runpin.rerunning import Rerun
 
 PATIENCE = 1.0
 """Seconds that a process waits, once, for its first look at the channels."""
@@ -95,24 +99,38 @@ class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         chosen = _chosen(run.tags.get(tags.OVERRIDE, ""))
         if proposal is None or chosen is None:
             return
-        kin = self._kin(run)
+        rerun = rerun_of(run, self._instance, self._core.settings.rerun if self._core else RerunPolicy.KEEP)
+        kin = self._kin(run, rerun)
         if kin is not None:
             proposal = replace(proposal, pins={**proposal.pins, **_proposed_to(kin, proposal)})
-        shown = {**proposal.pins, **_shown_by(kin, proposal), **chosen.pins}
+        expected = {} if _is_dated(rerun) else {**proposal.pins, **_shown_by(kin, proposal)}
+        shown = {**expected, **chosen.pins}
         written = {tags.label(name): str(snapshot) for name, snapshot in shown.items()}
         carried = json.dumps(proposal.as_json(), sort_keys=True)
         self._instance.add_run_tags(run.run_id, {**written, tags.CARRIED: carried})
 
-    def _kin(self, run: DagsterRun) -> DagsterRun | None:
+    def _kin(self, run: DagsterRun, rerun: Rerun) -> DagsterRun | None:
         """Return a run that *run* will agree with, so that it shows the same from the start."""
-        if run.parent_run_id is not None:
+        if run.parent_run_id is not None and not _goes_anew(rerun):
             return self._instance.get_run_by_id(run.parent_run_id)
+        if rerun.backfill is BackfillPolicy.ORIGINAL and (original := original_of(run, self._instance)):
+            return original
         for tag in (*tags.EARLIER_BACKFILLS, tags.BACKFILL):
             if tag in run.tags:
                 same = dg.RunsFilter(tags={tags.BACKFILL: run.tags[tag]})
                 for first in self._instance.get_runs(same, limit=1, ascending=True):
                     return first if first.run_id != run.run_id else None
         return None
+
+
+def _goes_anew(rerun: Rerun) -> bool:
+    """Tell whether the run will get what new runs get, although it repeats another."""
+    return rerun.event is Event.REEXECUTE and rerun.policy is RerunPolicy.LATEST and (rerun.whole or rerun.partial)
+
+
+def _is_dated(rerun: Rerun) -> bool:
+    """Tell whether only the channel's history knows what the run will use, which no queue can wait for."""
+    return rerun.event is Event.BACKFILL and rerun.backfill is BackfillPolicy.AS_OF
 
 
 def _chosen(text: str) -> Proposal | None:

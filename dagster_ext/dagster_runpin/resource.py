@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, overload
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any, overload
 import dagster as dg  # noqa: TID253 - a code location imports this on top of Dagster
 from pydantic import Field, PrivateAttr
 
+from dagster_runpin import tags
 from dagster_runpin.masking import unmasked
 from dagster_runpin.materializing import MaterializationNotes
 from dagster_runpin.runs import refused, run_of
 from runpin.errors import NoRun, RunpinError
 from runpin.handing_over import KEY, hand_over
+from runpin.proposing import inherit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -144,6 +147,22 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         and in the event log. Call `config` again to see new values.
         """
         return self.run.safe_point()
+
+    def handed_on(self, *applications: str) -> dict[str, str]:
+        """
+        Return the tags of a run that this one starts, so that it uses the same snapshots.
+
+            instance.create_run_for_job(job, tags=runpin.handed_on("payments"))
+
+        Give them to whatever takes tags: a run of another job, a backfill, or a sensor that launches for this run.
+        What the other run reads of other applications begins where their channels stand.
+
+        Args:
+            applications: those to hand on; what this run has read so far if none are named.
+        """
+        run = self.run
+        pins = [run.pin(name) for name in applications] or list(run.pins.values())
+        return {tags.CARRIED: json.dumps(inherit(pins, run.depth), sort_keys=True)} if pins else {}
 
     def pipes_extras(self, *paths: str) -> dict[str, Any]:
         """

@@ -5,18 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dagster_runpin import tags
-from runpin.ancestry import Ancestry
-from runpin.model import RunKey
+from dagster_runpin.reruns import at_partition, original_of, rerun_of
+from runpin.ancestry import ALONE, Ancestry
+from runpin.model import STABLE, Behavior, RunKey
 from runpin.pinning import Pinner
 from runpin.proposing import Proposal, choose, read_behavior, read_proposal
 from runpin.reading import PinnedRun
+from runpin.rerunning import FIRST, BackfillPolicy, Event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dagster import DagsterInstance, DagsterRun
 
     from runpin.assembly import Runpin
+    from runpin.declining import Offer, Switched
     from runpin.errors import RunpinError
-    from runpin.model import Pin
+    from runpin.model import Pin, Scope
+    from runpin.rerunning import Rerun
 
 ENGINE = "dagster"
 
@@ -36,6 +42,30 @@ class _Refusal(Pinner):
         raise self._error.with_traceback(None)
 
 
+class _AtPartition(Pinner):
+    """Finds out when the run's partition begins before it decides."""
+
+    def __init__(self, pinner: Pinner, run: DagsterRun) -> None:
+        self._pinner = pinner
+        self._dated = run
+
+    def pin(
+        self,
+        run: RunKey,
+        scope: Scope,
+        proposal: Proposal,
+        channel: str = STABLE,
+        ancestry: Ancestry = ALONE,
+        behavior: Behavior = Behavior.PINNED,
+        rerun: Rerun = FIRST,
+    ) -> Pin:
+        dated = at_partition(rerun, self._dated)
+        return self._pinner.pin(run, scope, proposal, channel, ancestry, behavior, dated)
+
+    def switch(self, pin: Pin, accept: Callable[[Offer], bool] | None = None) -> Switched:
+        return self._pinner.switch(pin, accept)
+
+
 def run_of(run: DagsterRun, instance: DagsterInstance, core: Runpin) -> PinnedRun:
     """
     Return *run* as runpin knows it; nothing is decided before its first read.
@@ -43,11 +73,19 @@ def run_of(run: DagsterRun, instance: DagsterInstance, core: Runpin) -> PinnedRu
     Raises:
         InvalidProposal: a tag of the run says something to runpin that cannot be read.
     """
-    return core.run(
+    rerun, settings = rerun_of(run, instance, core.settings.rerun), core.settings
+    at_its_moment = rerun.backfill is BackfillPolicy.AS_OF and rerun.event is Event.BACKFILL
+    return PinnedRun(
         run_key(run, core),
-        proposal_of(run),
-        read_behavior(run.tags.get(tags.BEHAVIOR, "")),
-        ancestry_of(run, instance, core),
+        pinner=_AtPartition(core.pinner, run) if at_its_moment else core.pinner,
+        resolver=core.resolver,
+        environment=settings.environment,
+        tenant=settings.tenant,
+        proposal=proposal_of(run),
+        behavior=read_behavior(run.tags.get(tags.BEHAVIOR, "")),
+        channel=settings.channel,
+        ancestry=ancestry_of(run, instance, core, rerun),
+        rerun=rerun,
         on_pin=lambda pin: show(pin, run.run_id, instance),
     )
 
@@ -75,12 +113,13 @@ def proposal_of(run: DagsterRun) -> Proposal:
     return choose(proposal, run.tags.get(tags.OVERRIDE, ""))
 
 
-def ancestry_of(run: DagsterRun, instance: DagsterInstance, core: Runpin) -> Ancestry:
+def ancestry_of(run: DagsterRun, instance: DagsterInstance, core: Runpin, rerun: Rerun = FIRST) -> Ancestry:
     """Return the runs that *run* repeats, and its backfill."""
     earlier = [_backfill(run.tags[tag], core) for tag in tags.EARLIER_BACKFILLS if tag in run.tags]
     backfill = run.tags.get(tags.BACKFILL)
     return Ancestry(
-        (*_repeated(run, instance, core), *earlier), None if backfill is None else _backfill(backfill, core)
+        (*_repeated(run, instance, core), *_originals(run, instance, core, rerun), *earlier),
+        None if backfill is None else _backfill(backfill, core),
     )
 
 
@@ -124,3 +163,10 @@ def _repeated(run: DagsterRun, instance: DagsterInstance, core: Runpin) -> list[
     if root is not None:
         keys.append(RunKey(ENGINE, core.settings.deployment, run.job_name, root))
     return keys
+
+
+def _originals(run: DagsterRun, instance: DagsterInstance, core: Runpin, rerun: Rerun) -> list[RunKey]:
+    if rerun.backfill is not BackfillPolicy.ORIGINAL:
+        return []
+    original = original_of(run, instance)
+    return [] if original is None else [run_key(original, core)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runpin.errors import InvalidProposal
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,6 +30,15 @@ BEHAVIOR = "runpin.behavior"
 READS = "runpin.reads"
 """A job declares the applications that it reads, with dots between them: `payments.reports`."""
 
+RERUN = "runpin.rerun"
+"""A job declares here what its repeated runs use: `keep`, `latest` or `named`."""
+
+PARTIAL = "runpin.partial"
+"""A job, or whoever repeats a part of a run, accepts two snapshots in one piece of work: `allow`."""
+
+BACKFILL_POLICY = "runpin.backfill"
+"""Who launches a backfill, or its job, says here what it uses: `latest`, `original`, `as_of` or `named`."""
+
 REACTION = "runpin.reaction"
 """Says which move of a channel a run is the reaction to; set by `build_config_sensor`."""
 
@@ -37,6 +48,11 @@ CARRIED = ".dagster/runpin"
 
 BACKFILL = "dagster/backfill"
 EARLIER_BACKFILLS = ("dagster/parent_backfill_id", "dagster/root_backfill_id")
+PARTITION = "dagster/partition"
+RANGE_START = "dagster/asset_partition_range_start"
+
+# Dagster's daemon sets it on the runs by which it retries others, and takes it off when a person repeats such a run.
+RETRY_NUMBER = "dagster/retry_number"
 
 
 def label(application: str) -> str:
@@ -68,3 +84,20 @@ def labels(pin: Pin, present: Mapping[str, str]) -> dict[str, str]:
 def declared(tags: Mapping[str, str]) -> list[str]:
     """Return the applications that a run's job declares to read."""
     return [name for name in tags.get(READS, "").replace(",", ".").split(".") if name]
+
+
+def accepts_parts(tags: Mapping[str, str]) -> bool:
+    """
+    Tell whether a run may use another snapshot than the rest of what it repeats.
+
+    Raises:
+        InvalidProposal: the tag says something else than `allow`.
+    """
+    word = tags.get(PARTIAL, "")
+    if word not in {"", "allow"}:
+        raise InvalidProposal(
+            f"{word[:40]!r} says nothing about repeating a part of a run",
+            where=f"the run's tag {PARTIAL}",
+            fix="write allow, or leave the tag out",
+        )
+    return word == "allow"

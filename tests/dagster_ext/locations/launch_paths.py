@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import dagster as dg
 
 from dagster_runpin import RunpinResource
-from dagster_sightings import gate, look, step_context
+from dagster_sightings import gate, look, pass_gate, step_context
 
 READS = {"runpin.reads": "payments"}
 PARTS = dg.StaticPartitionsDefinition(["a", "b", "c", "d"])
@@ -77,6 +78,46 @@ def retried() -> None:
 
 
 @dg.op
+def waiting(runpin: RunpinResource, done: int) -> None:
+    """Look, and fail in the first run, once the gate is open."""
+    look(runpin)
+    if step_context().run.parent_run_id is None:
+        pass_gate("waiting")
+        raise RuntimeError(f"a retry has to go beyond {done}")
+
+
+@dg.job(tags={**READS, "runpin.rerun": "latest"})
+def latest() -> None:
+    """Fail, and use the latest when all of it is executed again."""
+    last(once.alias("left")(), once.alias("right")())
+
+
+@dg.job(tags={**READS, "dagster/max_retries": "1", "dagster/retry_strategy": "ALL_STEPS"})
+def retried_whole() -> None:
+    """Fail until Dagster has retried all of it."""
+    waiting(once())
+
+
+@dg.job(tags={**READS, "dagster/max_retries": "1"})
+def retried_in_part() -> None:
+    """Fail, and let Dagster retry what failed."""
+    waiting(once())
+
+
+@dg.op
+def handing(runpin: RunpinResource) -> None:
+    """Look, and leave the tags for a run that this one could start."""
+    look(runpin)
+    gate("handed").write_text(json.dumps(runpin.handed_on()))
+
+
+@dg.job(tags=READS)
+def parent() -> None:
+    """Hand on what it uses."""
+    handing()
+
+
+@dg.op
 def nothing() -> None:
     """Know nothing of runpin."""
 
@@ -101,6 +142,12 @@ def parted(runpin: RunpinResource) -> None:
 
 @dg.asset(partitions_def=PARTS, deps=[parted])
 def parted_on(runpin: RunpinResource) -> None:
+    """Look."""
+    look(runpin)
+
+
+@dg.asset(partitions_def=dg.DailyPartitionsDefinition("2026-01-01"))
+def dated(runpin: RunpinResource) -> None:
     """Look."""
     look(runpin)
 
@@ -135,8 +182,8 @@ each_minute = dg.ScheduleDefinition(
 )
 
 definitions = dg.Definitions(
-    assets=[plain, parted, parted_on, cause, effect],
-    jobs=[parallel, failing, reading, retried, bystander],
+    assets=[plain, parted, parted_on, dated, cause, effect],
+    jobs=[parallel, failing, reading, retried, latest, retried_whole, retried_in_part, parent, bystander],
     sensors=[looking, automation],
     schedules=[each_minute],
     resources={"runpin": RunpinResource()},

@@ -1,0 +1,190 @@
+"""What Dagster knows of how a run came to be: a re-execution, an automatic retry, a backfill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg  # noqa: TID253 - only a Dagster instance and its runs lead here
+
+from dagster_runpin import tags
+from runpin.errors import RepinRefused
+from runpin.rerunning import BackfillPolicy, Event, Rerun, RerunPolicy, read_backfill, read_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from dagster import DagsterInstance, DagsterRun
+
+MOST_LOOKED_AT = 50
+"""How many earlier runs, or materialisations, of a partition are looked at to find its original."""
+
+
+def rerun_of(run: DagsterRun, instance: DagsterInstance, policy: RerunPolicy) -> Rerun:
+    """
+    Return how *run* came to be; `at_partition` adds its moment.
+
+    Args:
+        run: the run.
+        instance: knows the runs that it repeats.
+        policy: what the deployment wants of repeated runs, where the job says nothing.
+
+    Raises:
+        InvalidProposal: a tag of the run says something that cannot be read.
+    """
+    return Rerun(
+        event=_event(run),
+        policy=read_policy(run.tags[tags.RERUN]) if run.tags.get(tags.RERUN) else policy,
+        backfill=backfill_of(run, instance),
+        whole=_is_whole(run, instance),
+        partial=tags.accepts_parts(run.tags),
+    )
+
+
+def backfill_of(run: DagsterRun, instance: DagsterInstance) -> BackfillPolicy:
+    """
+    Return what the backfill of *run* wants, or that of a run that it repeats; jobs may declare it for all of theirs.
+
+    Raises:
+        InvalidProposal
+    """
+    policy = read_backfill(run.tags.get(tags.BACKFILL_POLICY, ""))
+    if policy is BackfillPolicy.LATEST or tags.BACKFILL in run.tags:
+        return policy
+    # Dagster takes the backfill's own tags off a run that is repeated when the backfill is over.
+    before = (instance.get_run_by_id(each) for each in (run.parent_run_id, run.root_run_id) if each is not None)
+    return policy if any(each and tags.BACKFILL in each.tags for each in before) else BackfillPolicy.LATEST
+
+
+def original_of(run: DagsterRun, instance: DagsterInstance) -> DagsterRun | None:
+    """
+    Return the newest run that made the partition of *run* before its backfill; None if there is none.
+
+    That is a successful run of the same job, or, of assets, the one that last materialised the first of them that
+    has been. A run that makes a range of partitions goes by the first of the range.
+    """
+    partition = first_partition(run)
+    if partition is None:
+        return None
+    found = _runs_of_assets(run, partition, instance) if run.asset_selection else _runs_of_job(run, partition, instance)
+    backfills = {run.tags[tag] for tag in (tags.BACKFILL, *tags.EARLIER_BACKFILLS) if tag in run.tags}
+    for earlier in found:
+        if earlier.run_id != run.run_id and earlier.tags.get(tags.BACKFILL) not in backfills:
+            return earlier
+    return None
+
+
+def first_partition(run: DagsterRun) -> str | None:
+    """Return the partition that *run* makes, or the first of its range; None if it makes none."""
+    return run.tags.get(tags.PARTITION, run.tags.get(tags.RANGE_START))
+
+
+def at_partition(rerun: Rerun, run: DagsterRun) -> Rerun:
+    """
+    Return *rerun* with the start of the partition that *run* makes as its moment.
+
+    Only the step that executes knows how its partitions are cut, so this is asked when it reads first.
+
+    Raises:
+        RepinRefused: the run has no partition, or one that no time belongs to, or no step executes here.
+    """
+    key = first_partition(run)
+    if key is None:
+        raise _timeless(run, "this run has no partition")
+    try:
+        job = dg.OpExecutionContext.get().job_def
+    except dg.DagsterInvariantViolationError:
+        raise _timeless(run, "the first read is outside of a step, where nobody knows its partitions") from None
+    for partitions in _partitions_of(job, run):
+        start = _start_of(partitions, key)
+        if start is not None:
+            return replace(rerun, moment=start.astimezone(UTC))
+    raise _timeless(run, f"no time belongs to the partition {key[:80]!r}")
+
+
+def _event(run: DagsterRun) -> Event:
+    if run.parent_run_id is not None:
+        return Event.RUN_RETRY if tags.RETRY_NUMBER in run.tags else Event.REEXECUTE
+    # One that starts and follows others is named by the core: it repeats them, or is the child of another.
+    return Event.BACKFILL if tags.BACKFILL in run.tags and not _repeats_a_backfill(run) else Event.START
+
+
+def _repeats_a_backfill(run: DagsterRun) -> bool:
+    policy = read_backfill(run.tags.get(tags.BACKFILL_POLICY, ""))
+    return policy is BackfillPolicy.LATEST and any(tag in run.tags for tag in tags.EARLIER_BACKFILLS)
+
+
+def _is_whole(run: DagsterRun, instance: DagsterInstance) -> bool:
+    """Tell whether *run* repeats all that the first run of its group did."""
+    if any(tag in run.tags for tag in tags.EARLIER_BACKFILLS):
+        return False  # Dagster does not keep whether it repeats all partitions or those that failed
+    if run.parent_run_id is None:
+        return True
+    first = instance.get_run_by_id(run.root_run_id or run.parent_run_id)
+    if first is None:
+        return run.step_keys_to_execute is None and run.asset_selection is None and run.op_selection is None
+    return (
+        _covers(run.asset_selection, first.asset_selection)
+        and _covers(run.asset_check_selection, first.asset_check_selection)
+        and _covers(run.resolved_op_selection, first.resolved_op_selection)
+        and (run.step_keys_to_execute is None or _covers(run.step_keys_to_execute, _steps_of(first, instance)))
+    )
+
+
+def _covers(selected: Iterable[Any] | None, wanted: Iterable[Any] | None) -> bool:
+    # None is everything there is.
+    return selected is None or (wanted is not None and set(selected) >= set(wanted))
+
+
+def _steps_of(run: DagsterRun, instance: DagsterInstance) -> Sequence[str] | None:
+    if run.step_keys_to_execute is not None or run.execution_plan_snapshot_id is None:
+        return run.step_keys_to_execute
+    plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+    keys: Sequence[str] = plan.step_keys_to_execute
+    return keys
+
+
+def _runs_of_job(run: DagsterRun, partition: str, instance: DagsterInstance) -> Iterator[DagsterRun]:
+    wanted = dg.RunsFilter(
+        job_name=run.job_name, statuses=[dg.DagsterRunStatus.SUCCESS], tags={tags.PARTITION: partition}
+    )
+    yield from instance.get_runs(wanted, limit=MOST_LOOKED_AT)
+
+
+def _runs_of_assets(run: DagsterRun, partition: str, instance: DagsterInstance) -> Iterator[DagsterRun]:
+    for key in sorted(run.asset_selection or ()):
+        wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition])
+        for record in instance.fetch_materializations(wanted, limit=MOST_LOOKED_AT).records:
+            made = instance.get_run_by_id(record.run_id)
+            if made is not None:
+                yield made
+
+
+def _partitions_of(job: dg.JobDefinition, run: DagsterRun) -> Iterator[Any]:
+    yield job.partitions_def
+    layer: Any = job.asset_layer
+    for key in sorted(run.asset_selection or layer.executable_asset_keys):
+        if layer.asset_graph.has(key):
+            yield layer.asset_graph.get(key).partitions_def
+
+
+def _start_of(partitions: Any, key: str) -> datetime | None:
+    """Return when the partition *key* begins; None if no time belongs to it, or it is none of them."""
+    if isinstance(partitions, dg.MultiPartitionsDefinition) and not partitions.has_time_window_dimension:
+        return None
+    if not isinstance(partitions, dg.TimeWindowPartitionsDefinition | dg.MultiPartitionsDefinition):
+        return None
+    try:
+        start: datetime = partitions.time_window_for_partition_key(key).start
+    except (ValueError, dg.DagsterError):
+        return None
+    return start
+
+
+def _timeless(run: DagsterRun, why: str) -> RepinRefused:
+    return RepinRefused(
+        f"its backfill wants what was live when its partition begins, but {why}",
+        where=f"run {run.run_id} of {run.job_name}",
+        fix=f"launch the backfill with the tag {tags.BACKFILL_POLICY}: latest, or original, or name a snapshot",
+    )
