@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -102,6 +103,9 @@ class Server:
 @contextmanager
 def serving(double: Double | None = None, certificate: Path | None = None) -> Iterator[Server]:
     """Serve a double, a new one unless one is given."""
+    # On a busy machine the first call of this process would spend its patience on that.
+    import_module("azure.appconfiguration")
+    import_module("azure.core.pipeline.transport").RequestsTransport  # noqa: B018 - which is when it is imported
     server = Server(double or Double(), certificate)
     try:
         yield server
