@@ -10,6 +10,7 @@ import dagster as dg  # noqa: TID253 - only a Dagster instance and its runs lead
 
 from dagster_runpin import tags
 from runpin.errors import RepinRefused
+from runpin.model import Behavior
 from runpin.rerunning import BackfillPolicy, Event, Rerun, RerunPolicy, read_backfill, read_policy
 
 if TYPE_CHECKING:
@@ -33,10 +34,12 @@ def rerun_of(run: DagsterRun, instance: DagsterInstance, policy: RerunPolicy) ->
     Raises:
         InvalidProposal: a tag of the run says something that cannot be read.
     """
+    declared = read_policy(run.tags[tags.RERUN]) if run.tags.get(tags.RERUN) else policy
+    backfill = backfill_of(run, instance)
     return Rerun(
-        event=_event(run),
-        policy=read_policy(run.tags[tags.RERUN]) if run.tags.get(tags.RERUN) else policy,
-        backfill=backfill_of(run, instance),
+        event=Event.BACKFILL if _dates_again(run, backfill, declared) else _event(run),
+        policy=declared,
+        backfill=backfill,
         whole=_is_whole(run, instance),
         partial=tags.accepts_parts(run.tags),
     )
@@ -108,6 +111,16 @@ def _event(run: DagsterRun) -> Event:
         return Event.RUN_RETRY if tags.RETRY_NUMBER in run.tags else Event.REEXECUTE
     # One that starts and follows others is named by the core: it repeats them, or is the child of another.
     return Event.BACKFILL if tags.BACKFILL in run.tags and not _repeats_a_backfill(run) else Event.START
+
+
+def _dates_again(run: DagsterRun, backfill: BackfillPolicy, policy: RerunPolicy) -> bool:
+    """Tell whether *run* repeats one that went by its date: it gets the same by itself, though the other never read."""
+    if run.parent_run_id is None or backfill is not BackfillPolicy.AS_OF:
+        return False
+    # Then the parent may use something else than its date says, and that counts.
+    if run.tags.get(tags.OVERRIDE) or run.tags.get(tags.BEHAVIOR, Behavior.PINNED) != Behavior.PINNED:
+        return False
+    return policy is RerunPolicy.KEEP or tags.RETRY_NUMBER in run.tags
 
 
 def _repeats_a_backfill(run: DagsterRun) -> bool:
