@@ -309,8 +309,8 @@ def test_the_program_starts_fast() -> None:
     program = f"import sys, runpin.cli; print(sorted(set({HEAVY}) & set(sys.modules)))"
     command = [sys.executable, "-c", program]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS)
-    # The work of the processor, because the clock on the wall depends on who else is at work.
-    spent = min(processor_seconds(PROGRAM, "--help") for _ in range(3))
+    # The work of the processor, which depends less on who else is at work than the clock on the wall.
+    spent = min(processor_seconds(PROGRAM, "--help") for _ in range(5))
 
     assert "[]\n" == loaded.stdout
     assert spent < HELP_SECONDS

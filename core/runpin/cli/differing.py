@@ -24,7 +24,6 @@ from runpin.cli.shapes import Shape, commit_shape, commit_text, origin_shape, sn
 from runpin.comparing import Change, Kind, compare
 from runpin.errors import Conflict, RunpinError
 from runpin.parsing.pointers import origin_of
-from runpin.showcase import documents_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,6 +102,8 @@ def _pair(core: Runpin, before: str, after: str | None) -> tuple[Snapshot, Snaps
 
 
 def _side(core: Runpin, snapshot: Snapshot, repository: str | None) -> _Side:
+    from runpin.showcase import documents_at
+
     values = documents_of(core, snapshot)
     publication = publication_of(core, snapshot)
     if publication is None:
