@@ -168,6 +168,25 @@ def test_questions_wait_for_each_other_and_not_for_airflow(core: Runpin) -> None
     assert (other, told) == (404, [200] * 40)
 
 
+def unguarded(app: Any) -> list[str]:
+    """Return the routes that do not ask Airflow whether who asks may see DAGs, or their runs."""
+    return [
+        route.path
+        for route in app.routes
+        if not any("requires_access_dag" in needed.call.__qualname__ for needed in route.dependant.dependencies)
+    ]
+
+
+def test_every_route_asks_airflow_who_may_see() -> None:
+    """One that was forgotten would be found here, before an engine is started."""
+    app = built(Runpin.open)
+    before = unguarded(app)
+    app.add_api_route("/api/forgotten", lambda: None)
+
+    assert before == []
+    assert unguarded(app) == ["/api/forgotten"]
+
+
 def test_the_page_about_the_api_names_every_route() -> None:
     """And none that is not there."""
     page = (Path(__file__).parents[2] / "docs" / "reference" / "config-tab-api.md").read_text(encoding="utf-8")
