@@ -92,7 +92,7 @@ def reached(ledger: PinLedger, snapshot: SnapshotId) -> Iterator[Reached]:
 
 
 def plan(runs: Sequence[Reached], to: SnapshotId, reason: str) -> list[Step]:
-    """Return what repeats those of *runs* that still use what they reached, with *to* instead; as far as engines can."""
+    """Return what repeats those of *runs* that still use what they reached, with *to* instead, where engines can."""
     return [_STEPS[each.pin.run.engine](each.pin, to, reason) for each in runs if each.still and can_repeat(each.pin)]
 
 
