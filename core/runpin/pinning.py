@@ -1,12 +1,10 @@
 """
 The pin protocol: one run, one Snapshot.
 
-Decide: the first read asks the ledger, set-if-absent. `rerunning.decide` says where the candidate comes from: the run's
-Override, what the run that it repeats, or its group, has, its proposal unless that is quarantined, the channel.
-The ledger's answer is the pin.
+Decide: the first read asks the ledger, set-if-absent; the ledger's answer is the pin. `rerunning.decide` says where the
+candidate comes from: what somebody chose, what the run that this one repeats has, a proposal, the channel.
 Repeat: every later read, in any process, gets the same answer.
-Switch: only `switch`, called at a declared safe point, and a rerun that is to have another Snapshot, see `repeating`,
-open a new epoch.
+Switch: a declared safe point, see `switching`, or a rerun, see `repeating`, may open a new epoch; nothing else does.
 Fail static: when the ledger does not answer, what this host knows about the run is used, or the proposal, marked as
 unconfirmed; with neither there is an error that can be retried, never a guess. Once the ledger answers again, what was
 read has to agree with it, and with the run that this one repeats. A ledger that takes its time is waited for, but not
@@ -20,6 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runpin.ancestry import ALONE, Ancestry
+from runpin.candidates import Candidates
 from runpin.circuit import Circuit
 from runpin.declining import Switched
 from runpin.errors import (
@@ -27,14 +26,23 @@ from runpin.errors import (
     SnapshotQuarantined,
     StoreError,
     StoreUnavailable,
-    UnknownSnapshot,
 )
-from runpin.looking_back import channel_as_of
 from runpin.model import STABLE, Asked, Behavior, Pin, RunKey, Scope
-from runpin.questions import Question, agree, conflict, foreign, needs_ledger, refused, undecided
+from runpin.questions import (
+    Question,
+    agree,
+    barred_before,
+    conflict,
+    needs_ledger,
+    nothing_live,
+    refused,
+    situation_of,
+    unconfirmed_in,
+    undecided,
+)
 from runpin.remembering import PinNotes
 from runpin.repeating import Cleared
-from runpin.rerunning import FIRST, Event, Held, Rerun, RerunPolicy, Situation, Take, decide
+from runpin.rerunning import FIRST, Event, Rerun, RerunPolicy, Take, decide
 from runpin.switching import Switcher
 
 if TYPE_CHECKING:
@@ -49,7 +57,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("runpin.pinning")
 
-# A channel that moves between our reading it and our pinning is normal; one that does so this often is not.
+# A channel that moves between our reading and our pinning is normal; one that does so this often is not.
 _ATTEMPTS = 5
 
 
@@ -77,7 +85,7 @@ class Pinner:
         self._clock = clock
         self._circuit = circuit or Circuit(clock, "the ledger", local=True)
         self._repeats = repeats
-        self._history = history
+        self._candidates = Candidates(resolver, clock, self._circuit, history)
         self._glass = glass
         self._switcher = Switcher(ledger, resolver, clock, self._circuit, repeats, declined)
 
@@ -114,7 +122,7 @@ class Pinner:
         try:
             # Where a clear is not decided yet, what this host knows is from before it.
             pin = self._on_record(run, scope, known if settled else None, behavior)
-            unconfirmed = self._unconfirmed(known)
+            unconfirmed = unconfirmed_in(known)
             if pin is None:
                 pin = self._decide(question) if unconfirmed is None else self._confirm(question, unconfirmed)
             agree(pin, unconfirmed)
@@ -134,13 +142,9 @@ class Pinner:
         return pin
 
     def switch(self, pin: Pin, accept: Callable[[Offer], bool] | None = None) -> Switched:
-        """
-        Move a run to where its channel stands now, and return its pin after that.
-
-        Nothing changes while the pin is unconfirmed: there is nothing on record yet that an epoch could follow. For
-        all else see `Switcher.switch`.
-        """
+        """Move a run to where its channel stands now, and return its pin after that; see `Switcher.switch`."""
         if not pin.confirmed:
+            # There is nothing on record yet that an epoch could follow.
             return Switched(pin)
         switched = self._switcher.switch(pin, accept)
         if switched.pin != pin:
@@ -168,10 +172,7 @@ class Pinner:
             raise RepinRefused("this run was cleared, and nothing here decides what it uses then", where=str(run))
         self._note_barred(scope.environment)
         cleared = Cleared(
-            run,
-            scope,
-            question.channel,
-            rerun,
+            *(run, scope, question.channel, rerun),
             barred=lambda pin: self._resolver.known_barred(pin.snapshot),
             candidate=lambda take: self._anew(question, take),
             named=question.named and question.event is Event.BACKFILL,
@@ -194,80 +195,41 @@ class Pinner:
     def _anew(self, question: Question, take: Take) -> Pin:
         """Return what a decision leads to that needs more than the run's own pin; nothing is written for the run."""
         if take is Take.MOMENT:
-            return self._at_its_moment(question)
+            return self._candidates.at_its_moment(question)
         if take is Take.NAMED:
-            return self._proposed(question) or self._from_channel(question)
+            return self._candidates.proposed(question) or self._candidates.from_channel(question)
         if take is Take.GROUP and question.ancestry.group is not None:
             return self._of_group(question, question.ancestry.group)
-        return self._from_channel(question)
+        return self._candidates.from_channel(question)
 
     def _decide(self, question: Question) -> Pin:
         self._note_barred(question.scope.environment)
         earlier = self._earlier(question) if question.follows else None
-        situation = self._situation(question, earlier)
-        decision = decide(situation)
-        barred = decision.take is Take.REFUSE and situation.earlier is Held.BARRED
-        if earlier is not None and (decision.take is Take.EARLIER or barred):
+        barred = earlier is not None and self._resolver.known_barred(earlier.snapshot)
+        decision = decide(situation_of(question, earlier, barred=barred))
+        if earlier is not None and (decision.take is Take.EARLIER or (barred and decision.take is Take.REFUSE)):
             # Of one that is barred the ledger says so.
             return self._follow(question, earlier)
         if decision.take is Take.REFUSE:
             raise refused(question, decision)
         if decision.take is Take.MOMENT:
-            return self._circuit.insist(self._ledger.put_if_absent, self._at_its_moment(question))
+            return self._circuit.insist(self._ledger.put_if_absent, self._candidates.at_its_moment(question))
         if question.ancestry.group is not None and decision.take is not Take.NAMED:
             return self._follow(question, self._of_group(question, question.ancestry.group))
         # What was proposed to a run that repeats another is what the other one had.
         return self._decide_alone(question, propose=earlier is None or decision.take is Take.NAMED)
 
-    def _situation(self, question: Question, earlier: Pin | None) -> Situation:
-        rerun = question.rerun
-        barred = earlier is not None and self._resolver.known_barred(earlier.snapshot)
-        return Situation(
-            event=question.event,
-            policy=rerun.policy,
-            backfill=rerun.backfill,
-            earlier=Held.NONE if earlier is None else Held.BARRED if barred else Held.GOOD,
-            parent=Held.GOOD if question.asked is Asked.PARENT else Held.NONE,
-            named=question.named,
-            whole=rerun.whole,
-            partial=rerun.partial,
-        )
-
-    def _at_its_moment(self, question: Question) -> Pin:
-        run, scope, moment = question.run, question.scope, question.rerun.moment
-        if self._history is None or moment is None:
-            raise RepinRefused(
-                "its backfill wants what was live at each run's logical date, and this run has none",
-                where=str(run),
-                fix="choose `latest` or `original`, or name a snapshot",
-            )
-        then = self._circuit.insist(channel_as_of, self._history, scope, question.channel, moment)
-        return Pin(
-            run,
-            scope,
-            then.snapshot,
-            then.digest,
-            self._clock.now(),
-            channel=question.channel,
-            revision=then.revision,
-        )
-
     def _decide_alone(self, question: Question, *, propose: bool = True) -> Pin:
-        scope, channel = question.scope, question.channel
-        candidate = self._proposed(question) if propose else None
+        candidate = self._candidates.proposed(question) if propose else None
         for _ in range(_ATTEMPTS):
-            if candidate is None:
-                candidate = self._from_channel(question)
+            candidate = candidate or self._candidates.from_channel(question)
             try:
                 return self._circuit.insist(self._ledger.put_if_absent, candidate)
             except SnapshotQuarantined:
                 if candidate.asked is Asked.OVERRIDE:
                     raise
                 candidate = None
-        raise SnapshotQuarantined(
-            f"channel {channel!r} of {scope} points at a snapshot that is barred from new pins",
-            fix=f"move it: `runpin rollback {scope.application} --environment {scope.environment}`",
-        )
+        raise nothing_live(question)
 
     def _earlier(self, question: Question) -> Pin | None:
         runs = question.ancestry.runs
@@ -286,12 +248,12 @@ class Pinner:
         return held
 
     def _followed(self, question: Question) -> Pin | None:
-        earlier, group = self._earlier(question), question.ancestry.group
-        return earlier if earlier is not None or group is None else self._of_group(question, group)
+        group = question.ancestry.group
+        return self._earlier(question) or (None if group is None else self._of_group(question, group))
 
     def _caught_up(self, question: Question) -> Pin | None:
         # It read while the ledger was away, and nobody asked for it since: its own next read would do the same.
-        unconfirmed = self._unconfirmed(self._notes.recall(question.run, question.scope))
+        unconfirmed = unconfirmed_in(self._notes.recall(question.run, question.scope))
         return None if unconfirmed is None else self._confirm(question, unconfirmed)
 
     def _follow(self, question: Question, followed: Pin) -> Pin:
@@ -299,12 +261,7 @@ class Pinner:
             return self._circuit.insist(self._ledger.put_if_absent, self._as_own(question, followed))
         except SnapshotQuarantined as barred:
             # Another snapshot would give one piece of work two configurations, so a person has to choose.
-            how = "belongs to" if followed.run == question.ancestry.group else "repeats"
-            raise SnapshotQuarantined(
-                f"{followed.run.run_id}, which this run {how}, uses {followed.snapshot}, barred from new pins now",
-                where=str(question.run),
-                fix="launch a new run, or repeat all steps with an Override that names another snapshot",
-            ) from barred
+            raise barred_before(question, followed) from barred
 
     def _as_own(self, question: Question, followed: Pin) -> Pin:
         asked = Asked.OVERRIDE if followed.asked is Asked.OVERRIDE else Asked.PARENT
@@ -315,59 +272,27 @@ class Pinner:
         followed = self._followed(question) if unconfirmed.asked is Asked.PARENT else None
         if followed is not None and followed.digest != unconfirmed.digest:
             # It switched, or decided, where this host did not see it.
-            raise conflict(
-                question.run, unconfirmed.snapshot, f"{followed.run.run_id}, which it follows, uses {followed.snapshot}"
-            )
+            now = f"{followed.run.run_id}, which it follows, uses {followed.snapshot}"
+            raise conflict(question.run, unconfirmed.snapshot, now)
         try:
             return self._circuit.insist(self._ledger.put_if_absent, replace(unconfirmed, confirmed=True))
         except SnapshotQuarantined as barred:
             raise conflict(question.run, unconfirmed.snapshot, "it is barred from new pins now") from barred
 
-    def _proposed(self, question: Question) -> Pin | None:
-        scope = question.scope
-        snapshot = question.proposal.pins.get(scope.application)
-        if snapshot is None:
-            return None
-        asked = question.proposal.asked(scope.application)
-        if snapshot.environment != scope.environment:
-            if asked is Asked.OVERRIDE:
-                raise foreign(snapshot, scope)
-            return None
-        try:
-            digest = self._resolver.find(snapshot)
-        except UnknownSnapshot:
-            if asked is Asked.PROPOSAL:
-                return None
-            raise
-        if self._resolver.snapshot(digest, snapshot.sequence).scope != scope:
-            if asked is Asked.OVERRIDE:
-                raise foreign(snapshot, scope)
-            return None
-        return Pin(question.run, scope, snapshot, digest, self._clock.now(), channel=question.channel, asked=asked)
-
-    def _from_channel(self, question: Question) -> Pin:
-        scope, channel = question.scope, question.channel
-        found, at = self._resolver.present(scope, channel), self._clock.now()
-        return Pin(question.run, scope, found.snapshot, found.digest, at, channel=channel, revision=found.revision)
-
     def _fail_static(self, question: Question, unavailable: StoreUnavailable) -> Pin:
         try:
-            found = self._recalled(question) if question.follows else self._proposed(question)
+            found = self._recalled(question) if question.follows else self._candidates.proposed(question)
         except StoreUnavailable:
             found = None
         if self._glass is not None and not question.follows:
             found = self._glass.pin_for(question) or found
         if found is None or self._resolver.known_barred(found.snapshot) or needs_ledger(question):
             raise undecided(question) from unavailable
-        pin = replace(found, confirmed=False)
-        self._notes.remember(pin)
+        self._notes.remember(pin := replace(found, confirmed=False))
         return pin
-
-    def _unconfirmed(self, known: Pin | None) -> Pin | None:
-        return known if known is not None and not known.confirmed else None
 
     def _recalled(self, question: Question) -> Pin | None:
         # Only the nearest: it may have switched where this host did not see it, and then an earlier one misleads.
-        nearest = question.ancestry.runs[0] if question.ancestry.runs else question.ancestry.group
+        nearest = next(iter(question.ancestry.runs), question.ancestry.group)
         held = None if nearest is None else self._notes.recall(nearest, question.scope)
         return None if held is None else self._as_own(question, held)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runpin.ancestry import Ancestry
-from runpin.errors import ConfigUnavailable, PinConflict, RepinRefused, UnknownSnapshot
+from runpin.errors import ConfigUnavailable, PinConflict, RepinRefused, SnapshotQuarantined, UnknownSnapshot
 from runpin.model import Asked, Pin, RunKey, Scope, SnapshotId
-from runpin.rerunning import FIRST, BackfillPolicy, Decision, Event, Rerun, RerunPolicy
+from runpin.rerunning import FIRST, BackfillPolicy, Decision, Event, Held, Rerun, RerunPolicy, Situation
 
 if TYPE_CHECKING:
     from runpin.proposing import Proposal
@@ -49,6 +49,52 @@ class Question:
         if self.ancestry:
             return Event.REEXECUTE if self.ancestry.runs else Event.BACKFILL
         return Event.CHILD if self.asked is Asked.PARENT else Event.START
+
+
+def situation_of(question: Question, earlier: Pin | None, *, barred: bool) -> Situation:
+    """
+    Return the situation of a run that has no pin.
+
+    Args:
+        question: what it asks.
+        earlier: the pin of the run that it repeats.
+        barred: whether that one's snapshot is barred from new pins.
+    """
+    rerun = question.rerun
+    return Situation(
+        event=question.event,
+        policy=rerun.policy,
+        backfill=rerun.backfill,
+        earlier=Held.NONE if earlier is None else Held.BARRED if barred else Held.GOOD,
+        parent=Held.GOOD if question.asked is Asked.PARENT else Held.NONE,
+        named=question.named,
+        whole=rerun.whole,
+        partial=rerun.partial,
+    )
+
+
+def barred_before(question: Question, followed: Pin) -> SnapshotQuarantined:
+    """Return the error of a run that has to agree with one whose snapshot is barred from new pins now."""
+    how = "belongs to" if followed.run == question.ancestry.group else "repeats"
+    return SnapshotQuarantined(
+        f"{followed.run.run_id}, which this run {how}, uses {followed.snapshot}, barred from new pins now",
+        where=str(question.run),
+        fix="launch a new run, or repeat all steps with an Override that names another snapshot",
+    )
+
+
+def nothing_live(question: Question) -> SnapshotQuarantined:
+    """Return the error of a run whose channel points at a snapshot that is barred from new pins."""
+    scope = question.scope
+    return SnapshotQuarantined(
+        f"channel {question.channel!r} of {scope} points at a snapshot that is barred from new pins",
+        fix=f"move it: `runpin rollback {scope.application} --environment {scope.environment}`",
+    )
+
+
+def unconfirmed_in(known: Pin | None) -> Pin | None:
+    """Return what a host knows of a run, if nobody has confirmed that."""
+    return known if known is not None and not known.confirmed else None
 
 
 def undecided(question: Question) -> ConfigUnavailable:

@@ -171,7 +171,7 @@ class Labelled(Pinner):
     """A seeded bug: in an outage a run that follows others uses its label."""
 
     def _recalled(self, question: Question) -> Pin | None:
-        return self._proposed(question)
+        return self._candidates.proposed(question)
 
 
 class Slipping(Pinner):

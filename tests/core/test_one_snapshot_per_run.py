@@ -12,17 +12,18 @@ whether it agrees with what was read during an outage.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 from pinning_model import QUICK, THOROUGH, Runs
-from runpin import pinning
 from runpin.ancestry import ALONE, Ancestry
 from runpin.errors import ConfigUnavailable
 from runpin.model import STABLE, Behavior, Pin, RunKey, Scope
 from runpin.pinning import Pinner
 from runpin.proposing import Proposal
+from runpin.remembering import PinNotes
 from runpin.rerunning import FIRST, Rerun
 from runpin.resolving import Resolver
 
@@ -70,12 +71,22 @@ class Guessing(Pinner):
             return _standing(self._resolver, run, scope, channel)
 
 
+class Forgetting(PinNotes):
+    """Notes that nobody confirmed are not found again."""
+
+    def recall(self, run: RunKey, scope: Scope) -> Pin | None:
+        """Return the newest pin that this host has seen on record."""
+        known = super().recall(run, scope)
+        return known if known is not None and known.confirmed else None
+
+
 class Agreeable(Pinner):
     """A seeded bug: what was read during an outage is forgotten when the ledger is back."""
 
-    def _unconfirmed(self, known: Pin | None) -> Pin | None:
-        del known
-        return None
+    def pin(self, *given: Any, **named: Any) -> Pin:
+        """Return the pin."""
+        self._notes = Forgetting(self._notes._cache)  # noqa: SLF001 - the notes of the same host
+        return super().pin(*given, **named)
 
 
 def machine(pinner: type[Pinner]) -> type[Runs]:
@@ -128,4 +139,5 @@ def test_a_protocol_that_forgets_the_outage_is_caught() -> None:
 
 def test_the_bugs_replace_what_the_protocol_has() -> None:
     """A renamed method would turn a seeded bug into the correct protocol."""
-    assert {"pin", "_unconfirmed"} <= set(vars(pinning.Pinner))
+    assert {"pin"} <= set(vars(Pinner))
+    assert {"recall"} <= set(vars(PinNotes))

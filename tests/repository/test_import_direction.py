@@ -37,6 +37,7 @@ STAGES = frozenset(
         "descent",
         "auditing",
         "breaking_glass",
+        "candidates",
         "baggage",
         "checking",
         "comparing",
