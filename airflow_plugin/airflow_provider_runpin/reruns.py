@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     from runpin.ancestry import Ancestry
     from runpin.assembly import Runpin
-    from runpin.model import RunKey
+    from runpin.model import Pin, RunKey
     from runpin.proposing import Proposal
     from runpin.rerunning import Rerun, RerunPolicy
 
 RERUN_PREFIX = "config-rerun:"
 PARTIAL_TAG = "config-partial:"
 BACKFILL_PREFIX = "config-backfill:"
+
+MOST_SOURCES = 100
+"""Runs that are looked up for one that assets started; each costs the ledger a question."""
 
 
 def rerun_of(context: Context, proposal: Proposal, default: RerunPolicy) -> Rerun:
@@ -77,3 +80,24 @@ def ancestry_of(run: RunKey, proposal: Proposal, rerun: Rerun, core: Runpin) -> 
     same = core.ledger.pins_of_run(run.run_id, run.job)
     earlier = {pin.run: None for pin in reversed(same) if pin.run.deployment == run.deployment and pin.run != run}
     return Ancestry(tuple(earlier), group)
+
+
+def links(context: Context, runpin: Runpin | None = None) -> tuple[Pin, ...]:
+    """
+    Return what the runs use whose assets started this one; it decides for itself, and may use something else.
+
+    Args:
+        context: the task's context.
+        runpin: the wired core; the process's own by default.
+
+    Raises:
+        StoreUnavailable: the ledger does not answer.
+    """
+    from runpin.assembly import default
+
+    core = runpin or default()
+    events = context["dag_run"].consumed_asset_events
+    sources = list(dict.fromkeys((each.source_run_id, each.source_dag_id) for each in events if each.source_run_id))
+    found = [pin for run_id, dag_id in sources[:MOST_SOURCES] for pin in core.ledger.pins_of_run(run_id, dag_id)]
+    newest = {(pin.run, pin.scope): pin for pin in sorted(found, key=lambda pin: pin.epoch)}
+    return tuple(pin for pin in newest.values() if pin.run.deployment == core.settings.deployment)
