@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,9 @@ def test_what_cannot_come_true_is_refused(cli: CommandLine) -> None:
 def test_the_job_tells_runs_apart(cli: CommandLine) -> None:
     """Where two have a run of the same id."""
     cli.pin("r1", "another_job")
-    answer = cli.ok("override", "r1", "--snapshot", cli.present(), "--job", "payments_daily", "-m", "x", "--json").json
+    named = ("override", "r1", "--snapshot", cli.present(), "--job", "payments_daily", "-m", "x")
+    answer = cli.ok(*named, "--json").json
+    withdraw = shlex.split(cli.ok(*named).out.splitlines()[-1])
 
     assert "payments_daily" == answer["job"]
+    assert "withdrawn by ada" in cli.ok(*withdraw[1:]).out

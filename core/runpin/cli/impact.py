@@ -10,7 +10,7 @@ from runpin.cli.lookup import publication_of
 from runpin.cli.options import AsJson, ChannelName, Reason, SnapshotName, opened
 from runpin.cli.printing import columns, emit, heading, moment, note, say
 from runpin.cli.shapes import Shape, commit_text, pin_shape, snapshot_shape
-from runpin.errors import UnknownChannel
+from runpin.errors import UnknownChannel, UnknownSnapshot
 from runpin.model import SnapshotId
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def impact(
     target = None if to is None else SnapshotId.parse(to)
     with opened(channel=channel) as core:
         found = core.store.find(SnapshotId.parse(snapshot))
-        goal = core.store.find(target).id if target is not None else _standing(core, found)
+        goal = _standing(core, found) if target is None else _named(core, found, target)
         runs = list(reached(core.ledger, found.id))
         publication = publication_of(core, found)
     steps = [] if goal is None or goal == found.id else plan_for(runs, goal, reason or f"repeated without {found.id}")
@@ -61,6 +61,13 @@ def impact(
     if steps:
         note(f"{len(steps)} can be repeated with {goal}. The commands, for a shell; nothing is run:")
         say(f"  runpin impact {found.id} --to {goal} --plan")
+
+
+def _named(core: Runpin, found: Snapshot, target: SnapshotId) -> SnapshotId:
+    goal = core.store.find(target)
+    if goal.scope != found.scope:
+        raise UnknownSnapshot(f"{target} is not a snapshot of {found.scope}", fix="name one that is")
+    return goal.id
 
 
 def _standing(core: Runpin, found: Snapshot) -> SnapshotId | None:

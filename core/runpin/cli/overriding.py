@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -101,4 +102,5 @@ def _print(found: Override) -> None:
     if found.outcome is None:
         note("Tasks that are under way keep what they have. It is taken at the next clear of the run, or its next")
         note("safe point. To take it back:")
-        say(f"  runpin override {found.run.run_id} --application {found.scope.application} --withdraw")
+        of = ("--application", found.scope.application, "--environment", found.scope.environment)
+        say("  " + shlex.join(["runpin", "override", found.run.run_id, "--job", found.run.job, *of, "--withdraw"]))
