@@ -65,6 +65,17 @@ def test_nothing_used_it(cli: CommandLine) -> None:
     assert [] == cli.ok("impact", cli.present(), "--json").json["plan"]
 
 
+def test_a_plan_stays_within_its_scope(cli: CommandLine) -> None:
+    """No run could take a snapshot of another environment."""
+    cli.ok("publish", "-e", "dev", "-r", cli.config)
+    other = str(cli.ok("channel", "show", "payments", "-e", "dev", "--json").json["snapshot"])
+
+    refused = cli.run("impact", first(cli), "--to", other, "--plan")
+
+    assert refused.code
+    assert "is not a snapshot of" in refused.err
+
+
 def test_runs_of_every_engine() -> None:
     """Each in its engine's words; a backfill is no run, and of other engines nobody knows how."""
     ledger = MemoryLedger()
