@@ -20,6 +20,7 @@ from dagster_queue import LABEL, Queueing, created, into, ours, submit, taken
 from dagster_runpin import PinningRunCoordinator, tags
 from dagster_runpin.coordinator import PATIENCE
 from runpin.assembly import Runpin
+from runpin.rerunning import Rerun
 
 
 @pytest.mark.parametrize(
@@ -58,10 +59,10 @@ class Broken(PinningRunCoordinator):
             self._fail()
         return super()._open()
 
-    def _kin(self, run: dg.DagsterRun) -> dg.DagsterRun | None:
+    def _kin(self, run: dg.DagsterRun, rerun: Rerun) -> dg.DagsterRun | None:
         if self.late:
             self._fail()
-        return super()._kin(run)
+        return super()._kin(run, rerun)
 
     def _fail(self) -> None:
         self.failed += 1
