@@ -9,6 +9,7 @@ Called by hand with `airflow` or `dagster` it takes the pictures of that engine 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import sys
@@ -38,6 +39,12 @@ COUNTED = re.compile(r"^\d+ Dag Runs$")
 SENSORS = (on_dagster.SENSOR, "reports_config_sensor")
 # All steps of a Dagster run in one process: it does not show, and takes half the time.
 AT_ONCE: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
+NOBODY = {
+    f"GIT_{role}_{part}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for part, value in (("NAME", "Demo"), ("EMAIL", "demo@example.com"))
+}
+"""Who commits the sample repository, instead of whoever takes the pictures."""
 PATIENCE = 60_000
 """Milliseconds a page may take."""
 
@@ -49,6 +56,7 @@ def main() -> None:
     options.add_argument("engine", nargs="?", choices=engines, help="both by default")
     only = options.parse_args().engine
     IMAGES.mkdir(exist_ok=True)
+    os.environ.update(NOBODY)
     for name, take in engines.items():
         if only in {None, name}:
             with tempfile.TemporaryDirectory(prefix="runpin-screenshots-") as folder:
