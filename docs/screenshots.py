@@ -39,12 +39,12 @@ COUNTED = re.compile(r"^\d+ Dag Runs$")
 SENSORS = (on_dagster.SENSOR, "reports_config_sensor")
 # All steps of a Dagster run in one process: it does not show, and takes half the time.
 AT_ONCE: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
-NOBODY = {
+NOBODY = {"RUNPIN_ACTOR": "demo@example.com"} | {
     f"GIT_{role}_{part}": value
     for role in ("AUTHOR", "COMMITTER")
     for part, value in (("NAME", "Demo"), ("EMAIL", "demo@example.com"))
 }
-"""Who commits the sample repository, instead of whoever takes the pictures."""
+"""Who commits the sample repository and publishes it, instead of whoever takes the pictures."""
 PATIENCE = 60_000
 """Milliseconds a page may take."""
 
