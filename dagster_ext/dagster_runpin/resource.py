@@ -19,9 +19,10 @@ from runpin.handing_over import KEY, hand_over
 from runpin.proposing import inherit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from runpin.assembly import Runpin
+    from runpin.declining import Offer
     from runpin.model import Pin, SnapshotId
     from runpin.reading import Model, PinnedRun
 
@@ -139,14 +140,18 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Return the id of the snapshot of *application* that this run is pinned to."""
         return self.pin(application).snapshot
 
-    def safe_point(self) -> Mapping[str, Pin]:
+    def safe_point(self, accept: Callable[[Offer], bool] | None = None) -> Mapping[str, Pin]:
         """
         Declare that the run may change its configuration here, and return its pins after that.
 
         Only runs whose job has the tag `runpin.behavior: AUTO_UPGRADE` switch. The switch is on record, in the tags
         and in the event log. Call `config` again to see new values.
+
+        Args:
+            accept: is asked about each application whose channel moved on, and may decline by answering false; the
+                run is not asked again before the channel moves once more.
         """
-        return self.run.safe_point()
+        return self.run.safe_point(accept)
 
     def handed_on(self, *applications: str) -> dict[str, str]:
         """
