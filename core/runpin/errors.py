@@ -32,6 +32,7 @@ Every error runpin raises on purpose, as one tree.
     - SnapshotQuarantined         the snapshot is barred from new pins
     - PinConflict                 one run would see two snapshots
     - RepinRefused                a rerun asks for another snapshot than the rest of its run has
+  + EngineRefused                 Airflow or Dagster does not do what it was asked for
   + InvalidProposal               what a caller wrote into the run cannot be read
   + InvalidEvent                  what was delivered as an event cannot be read
   + ConfigUnavailable             no pin, no proposal and no backend: retry, never guess
@@ -263,6 +264,12 @@ class PinConflict(Conflict):
 
 class RepinRefused(Conflict):
     """A rerun asks for a snapshot that the rest of its run does not have, or wants one that nobody named."""
+
+
+class EngineRefused(RunpinError):
+    """An engine does not do what it was asked for, or cannot be reached."""
+
+    exit_code = 5
 
 
 class InvalidEvent(RunpinError):

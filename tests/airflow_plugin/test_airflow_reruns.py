@@ -11,7 +11,9 @@ from demo.processes import wait_until
 from pinned_airflow import PinnedAirflow, Published
 from runpin.assembly import Runpin
 from runpin.clock import SystemClock
-from runpin.model import Scope
+from runpin.engines import Engines
+from runpin.impact import plan, reached
+from runpin.model import Scope, SnapshotId
 from runpin.overrides import OverrideKind
 from runpin.overriding import Wish
 
@@ -144,3 +146,17 @@ def test_a_backfill_of_what_was_live(airflow: PinnedAirflow) -> None:
     assert "did not exist at 2026-01-05" in airflow.failure(DAILY, days[0], "day")
     assert [seen[0], seen[0], str(newest.snapshot)] == seen
     assert seen[0] != str(newest.snapshot)
+
+
+def test_what_a_snapshot_reached_is_repeated(airflow: PinnedAirflow) -> None:
+    """Airflow understands the request of the plan, and the cleared run uses what was named for it."""
+    first = ran(airflow, KEEP, "reached")
+    second = airflow.published.publish("again")
+    runs = reached(airflow.core.ledger, SnapshotId.parse(first))
+    (step,) = plan([each for each in runs if each.pin.run.run_id == "reached"], second, "bad rows")
+    airflow.published.publish("again")
+    name(airflow, "reached", second)
+    token = airflow.api.send("GET", "/auth/token")["access_token"]
+    Engines(airflow.engine.url, token).ask(step.engine, step.path, step.body)
+
+    assert [(str(second), 1)] * 2 == said(airflow, KEEP, "reached")

@@ -13,6 +13,8 @@ from dagster_stage import DagsterEngines
 from demo.dagster_api import Run
 from pinned_dagster import LABEL, PINNING, PinnedDagster, pinned_dagster
 from runpin.assembly import Runpin
+from runpin.engines import Engines
+from runpin.impact import plan, reached
 from runpin.model import Asked, SnapshotId
 from runpin.testing import FixedClock
 
@@ -140,3 +142,16 @@ def test_a_run_that_another_one_starts(dagster: PinnedDagster) -> None:
 
     assert newest != pin.snapshot
     assert Asked.PARENT is dagster.pin(child).asked
+
+
+def test_what_a_snapshot_reached_is_repeated(dagster: PinnedDagster) -> None:
+    """Dagster understands the request of the plan, and the new run uses what it names."""
+    run = dagster.finish(dagster.api.launch("reading"))
+    (before,), after = used(dagster, run), dagster.publish()
+    found = [each for each in reached(dagster.core.ledger, before) if each.pin.run.run_id == run.id]
+    (step,) = plan(found, after, "bad rows")
+    dagster.publish()
+    Engines(dagster=dagster.engine.url).ask(step.engine, step.path, step.body)
+    (again,) = dagster.wait_for_runs({"dagster/parent_run_id": run.id})
+
+    assert [after] == used(dagster, dagster.finish(again))

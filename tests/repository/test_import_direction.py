@@ -82,6 +82,7 @@ ADAPTERS = frozenset(
         "clock",
         "database",
         "deadlines",
+        "engines",
         "keyspace",
         "etcd",
         "sandbox",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from runpin.cli.checks import Check, Status, doubtful, fine
 from runpin.cli.edge import DEBUG
-from runpin.cli.options import ACTOR
+from runpin.cli.options import ACTOR, TOKEN
 from runpin.failpoints import VARIABLE as FAILPOINT
 from runpin.parsing.nearest import nearest
 
@@ -120,7 +120,7 @@ def _variables(environment: Mapping[str, str]) -> Iterator[Check]:
     from runpin.settings import Settings
 
     known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
-    known |= {f"{_PREFIX}SETTINGS_FILE", ACTOR, DEBUG, FAILPOINT}
+    known |= {f"{_PREFIX}SETTINGS_FILE", ACTOR, TOKEN, DEBUG, FAILPOINT}
     # On POSIX a setting in another case is read as well.
     unknown = sorted(name for name in environment if name.upper().startswith(_PREFIX) and name.upper() not in known)
     for name in unknown:

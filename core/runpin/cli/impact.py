@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runpin.cli.lookup import publication_of
-from runpin.cli.options import AsJson, ChannelName, Reason, SnapshotName, opened
+from runpin.cli.options import TOKEN, AsJson, ChannelName, Reason, SnapshotName, actor, opened
 from runpin.cli.printing import columns, emit, heading, moment, note, say
 from runpin.cli.shapes import Shape, commit_text, pin_shape, snapshot_shape
 from runpin.errors import UnknownChannel, UnknownSnapshot
 from runpin.model import SnapshotId
+from runpin.overrides import OverrideKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runpin.assembly import Runpin
+    from runpin.engines import Engines
     from runpin.impact import Reached, Step
     from runpin.model import Snapshot
 
 _SHOWN = 20
 
 
-def impact(
+def impact(  # noqa: PLR0913 - one parameter for each option
     snapshot: SnapshotName,
     *,
     to: Annotated[
@@ -32,14 +35,23 @@ def impact(
     ] = None,
     channel: ChannelName = None,
     plan: Annotated[bool, typer.Option("--plan", help="Print the commands that repeat the runs.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Repeat them, where an engine's address is given.")] = False,
+    airflow: Annotated[
+        str | None,
+        typer.Option("--airflow", metavar="URL", help=f"Airflow's API server; {TOKEN} has a token for it."),
+    ] = None,
+    dagster: Annotated[str | None, typer.Option("--dagster", metavar="URL", help="Dagster's web server.")] = None,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
     """
     List every run that used a snapshot.
 
-    With --plan, print what repeats them with another one, in Airflow and in Dagster; nothing is run.
+    With --plan, print what repeats them with another one, in Airflow and in Dagster; with --apply, do it.
     """
+    if apply and airflow is None and dagster is None:
+        raise typer.BadParameter("give the address of an engine: --airflow or --dagster", param_hint="--apply")
+    from runpin.engines import Engines
     from runpin.impact import plan as plan_for
     from runpin.impact import reached
 
@@ -49,18 +61,39 @@ def impact(
         goal = _standing(core, found) if target is None else _named(core, found, target)
         runs = list(reached(core.ledger, found.id))
         publication = publication_of(core, found)
-    steps = [] if goal is None or goal == found.id else plan_for(runs, goal, reason or f"repeated without {found.id}")
+        why = reason or f"repeated without {found.id}"
+        steps = [] if goal is None or goal == found.id else plan_for(runs, goal, why)
+        if apply and goal is not None:
+            engines = Engines(airflow, os.environ.get(TOKEN), dagster)
+            steps = _apply(core, [step for step in steps if engines.reaches(step.engine)], engines, goal, why)
     if as_json:
         emit(_shape(found, runs, goal, steps))
         return
     if plan:
         say(*(line for step in steps for line in step.lines()))
         return
+    if apply:
+        say(*(f"{step.engine}: {step.job}, run {step.run_id} is repeated with {goal}" for step in steps))
+        note(f"{len(steps)} runs are repeated.")
+        return
     heading(f"{found.id}" + (f", {commit_text(publication.commit)}" if publication else ""))
     _print(runs)
     if steps:
         note(f"{len(steps)} can be repeated with {goal}. The commands, for a shell; nothing is run:")
         say(f"  runpin impact {found.id} --to {goal} --plan")
+
+
+def _apply(core: Runpin, steps: list[Step], engines: Engines, goal: SnapshotId, why: str) -> list[Step]:
+    from runpin.overriding import Wish
+
+    for step in steps:
+        if step.engine == "airflow":
+            pin = core.overriding.pin_of(step.run_id, goal.application, goal.environment, step.job)
+            waiting = core.overriding.newest(pin.run, pin.scope)
+            if waiting is None or waiting.outcome is not None or waiting.snapshot != goal:
+                core.overriding.name_for(Wish(pin, goal, OverrideKind.PINNED, actor(), why))
+        engines.ask(step.engine, step.path, step.body)
+    return steps
 
 
 def _named(core: Runpin, found: Snapshot, target: SnapshotId) -> SnapshotId:
