@@ -109,15 +109,17 @@ class Proposer:
         core = self._core
         if core is None or not core.settings.propose:
             return None
-        present = core.watch.present(list(declared) or core.settings.applications)
+        applications = list(declared) or core.settings.applications
+        present = core.watch.present(applications)
         try:
             proposal = read_proposal(carried, run_id).within(core.settings.environment, core.settings.tenant)
         except InvalidProposal:
             # The task that reads configuration reports it, where the person who wrote it will look.
             return None
-        if group:
+        # What is no concern of ours is left as it is: its job declares nothing, and its caller says nothing to us.
+        if group and (applications or carried):
             proposal, present = replace(proposal, group=group), self._for_group(group, proposal, present)
-        return complete(proposal, run_id, present) if present or proposal.pins or group else None
+        return complete(proposal, run_id, present) if present or proposal.pins or proposal.group else None
 
     def _for_group(self, group: str, proposal: Proposal, present: Mapping[str, SnapshotId]) -> Mapping[str, SnapshotId]:
         # The first one to read decides for all of them, so a channel that moves meanwhile proposes nothing new. What

@@ -59,6 +59,29 @@ def test_a_run_that_declares_nothing_carries_nothing(listener: PinningListener) 
     assert ({"a": 1}, None) == (run.conf, run.note)
 
 
+def test_a_run_of_a_backfill_carries_its_name(core: Runpin, listener: PinningListener) -> None:
+    """All of them are proposed the same, though the channel moves; by date, nothing is known here."""
+    runs = [starting(run_id=name) for name in ("r1", "r2")] + [starting({KEY: {"backfill": "as_of"}})]
+    for number, run in enumerate(runs, 2):
+        run.backfill_id = 7
+        listener.on_dag_run_running(run)
+        publish(core, "payments", number)
+        core.watch.refresh()
+    first, second, dated = map(carried_by, runs)
+
+    assert ["backfill:7"] * 3 == [each["group"] for each in (first, second, dated)]
+    assert first["pins"] == second["pins"] != {} == dated["pins"]
+
+
+def test_a_backfill_that_is_no_concern_of_ours_is_left_alone(listener: PinningListener) -> None:
+    """Its DAG declares nothing, and its conf says nothing."""
+    run = starting({"a": 1}, "team:ada")
+    run.backfill_id = 7
+    listener.on_dag_run_running(run)
+
+    assert ({"a": 1}, None) == (run.conf, run.note)
+
+
 def test_the_default_applications_are_for_dags_that_declare_none(core: Runpin, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tag wins over the setting."""
     from airflow_provider_runpin.listeners import PinningListener
