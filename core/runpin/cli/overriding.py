@@ -25,7 +25,7 @@ def override(  # noqa: PLR0913 - one parameter for each option
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id, as its engine shows it.")],
     *,
     snapshot: Annotated[
-        str | None, typer.Option("--snapshot", "-s", metavar="SNAPSHOT", help="What it shall use; needs --reason.")
+        str | None, typer.Option("--snapshot", metavar="SNAPSHOT", help="What it shall use; needs --reason.")
     ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="For one rerun; the rerun after it goes back to what the run had.")
