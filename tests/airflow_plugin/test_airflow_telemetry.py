@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from demo.processes import wait_until
 from otlp_receiver import OtlpReceiver, ReceivedSpan, environment, listening
 from pinned_airflow import PinnedAirflow
 
@@ -123,4 +124,5 @@ def test_our_metrics_come_along_with_airflows(observed: Observed) -> None:
     assert {1.0} == {point.value for point in pins}
     assert ages
     assert observed.receiver.points("runpin.pin.duration")
-    assert observed.receiver.points("airflow.scheduler_heartbeat")
+    # Airflow counts when it comes to it.
+    assert wait_until(lambda: bool(observed.receiver.points("airflow.scheduler_heartbeat")), 120)

@@ -236,10 +236,11 @@ def test_the_dashboard_says_nothing_but_problems(
     pinned_airflow: PinnedAirflow, versions: list[SnapshotId], browser_page: Page
 ) -> None:
     """There is no strip while all is well, and one that says who went back and why after a rollback."""
-    answer(browser_page, "/problems", "problems_none")
+    asked = answer(browser_page, "problems", "problems_none")
     with browser_page.expect_response("**/runpin/api/problems", timeout=SLOWLY):
         browser_page.goto(f"{pinned_airflow.engine.url}/")
     expect(browser_page.locator(".runpin")).to_have_count(0)
+    assert asked
     browser_page.unroute_all()
 
     store, (first, second) = pinned_airflow.core.store, versions
