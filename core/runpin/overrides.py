@@ -6,12 +6,15 @@ What is started with a Snapshot of its own carries that along, see `runpin.propo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from runpin.errors import UnknownSnapshot
-from runpin.model import Digest, RunKey, Scope, SnapshotId
+from runpin.model import Asked, Digest, Pin, RunKey, Scope, SnapshotId
+
+TAKEN = "taken"
+"""How the outcome of an Override begins that a rerun or a safe point took."""
 
 
 class OverrideKind(StrEnum):
@@ -64,3 +67,21 @@ class Override:
                 raise UnknownSnapshot("the snapshot's id and digest disagree", where=str(snapshot))
             if (snapshot.application, snapshot.environment) != (self.scope.application, self.scope.environment):
                 raise UnknownSnapshot(f"{snapshot} is not a snapshot of {self.scope}", where=str(self.run))
+
+
+def before_once(pin: Pin, newest: Override | None) -> Pin | None:
+    """Return what the run used before an Override that was for one rerun only, None if there is no such Override."""
+    if newest is None or newest.kind is not OverrideKind.ONCE or not _has_given(newest, pin):
+        return None
+    if pin.asked is not Asked.OVERRIDE:
+        return None
+    return replace(pin, snapshot=newest.since, digest=newest.since_digest)
+
+
+def stays(pin: Pin, newest: Override | None) -> bool:
+    """Tell whether somebody named what the run has until further notice, though it had that before."""
+    return newest is not None and newest.kind is OverrideKind.PINNED and _has_given(newest, pin)
+
+
+def _has_given(newest: Override, pin: Pin) -> bool:
+    return newest.digest == pin.digest and (newest.outcome or "").startswith(TAKEN)

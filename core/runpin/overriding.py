@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runpin.errors import Conflict, NotFound, SnapshotQuarantined, UnknownSnapshot
-from runpin.overrides import Override, OverrideKind
+from runpin.overrides import Override, OverrideKind, before_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +96,8 @@ class Overriding:
             )
         self._may_be_used(wish, found.digest == pin.digest)
         newest = self._overrides.newest(pin.run, pin.scope)
+        # What was for one rerun only is nothing to go back to.
+        before = before_once(pin, newest) or pin
         return self._overrides.record(
             Override(
                 run=pin.run,
@@ -103,8 +105,8 @@ class Overriding:
                 number=1 if newest is None else newest.number + 1,
                 snapshot=found.id,
                 digest=found.digest,
-                since=pin.snapshot,
-                since_digest=pin.digest,
+                since=before.snapshot,
+                since_digest=before.digest,
                 kind=wish.kind,
                 actor=wish.actor,
                 reason=wish.reason,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from runpin.errors import Conflict, EpochConflict, RepinRefused, SnapshotQuarantined
 from runpin.model import Asked, Pin, RunKey, Scope
-from runpin.overrides import Override, OverrideKind
+from runpin.overrides import TAKEN, Override, before_once, stays
 from runpin.reactions import Reaction, ReactionKey
 from runpin.rerunning import Decision, Held, Rerun, RerunPolicy, Situation, Take, decide
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from runpin.ports import Clock, Overrides, PinLedger, Reactions
 
 _log = logging.getLogger("runpin.repeating")
-
-TAKEN = "taken"
-"""How the outcome of an Override begins that a rerun or a safe point took."""
 
 # Others decide at the same moment, and each of them can be overtaken once or twice; more is no accident.
 _ATTEMPTS = 10
@@ -98,6 +95,10 @@ class Repeats:
         newest = self._overrides.newest(run, scope)
         return newest if newest is not None and newest.outcome is None else None
 
+    def stays(self, pin: Pin) -> bool:
+        """Tell whether somebody named what the run has until further notice, though it had that before."""
+        return stays(pin, self._overrides.newest(pin.run, pin.scope))
+
     def take(self, override: Override, where: str) -> None:
         """Record that *override* was taken at *where*."""
         self._overrides.end(override, f"{TAKEN} at {where}")
@@ -124,14 +125,14 @@ class Repeats:
     def _target(self, cleared: Cleared, pin: Pin) -> Pin:
         newest, rerun = self._overrides.newest(cleared.run, cleared.scope), cleared.rerun
         waiting = newest if newest is not None and newest.outcome is None else None
-        before = _before_once(pin, newest)
+        before = before_once(pin, newest)
         situation = Situation(
             event=rerun.event,
             policy=rerun.policy,
             backfill=rerun.backfill,
             own=Held.BARRED if cleared.barred(pin) else Held.GOOD,
             named=cleared.named or waiting is not None,
-            chosen=before is None and pin.asked is Asked.OVERRIDE,
+            chosen=before is None and (pin.asked is Asked.OVERRIDE or stays(pin, newest)),
             whole=rerun.whole,
             partial=rerun.partial or (waiting is not None and waiting.partial),
         )
@@ -140,8 +141,10 @@ class Repeats:
             raise _refused(cleared, decision, waiting)
         if decision.take is Take.OWN:
             _tell(cleared, pin, decision)
-            return before if before is not None and situation.movable else pin
-        return cleared.candidate(decision.take) if waiting is None else self._named(cleared, pin, waiting)
+            return _let_in(cleared, pin, before if before is not None and situation.movable else pin)
+        if waiting is None:
+            return _let_in(cleared, pin, cleared.candidate(decision.take))
+        return self._named(cleared, pin, waiting)
 
     def _named(self, cleared: Cleared, pin: Pin, waiting: Override) -> Pin:
         named = replace(pin, snapshot=waiting.snapshot, digest=waiting.digest)
@@ -186,13 +189,15 @@ def _line_of(cleared: Cleared) -> ReactionKey:
     return ReactionKey(run.engine, run.deployment, f"rerun:{run.digest}", cleared.scope, cleared.channel)
 
 
-def _before_once(pin: Pin, newest: Override | None) -> Pin | None:
-    """Return what the run used before an Override that was for one rerun only, None if there is no such Override."""
-    if newest is None or newest.kind is not OverrideKind.ONCE or newest.digest != pin.digest:
-        return None
-    if pin.asked is not Asked.OVERRIDE or not (newest.outcome or "").startswith(TAKEN):
-        return None
-    return replace(pin, snapshot=newest.since, digest=newest.since_digest)
+def _let_in(cleared: Cleared, pin: Pin, target: Pin) -> Pin:
+    # Before the decision is written down: a later try would take it for done, and go on with what the run has.
+    if target.digest == pin.digest or not cleared.barred(target):
+        return target
+    raise SnapshotQuarantined(
+        f"rerun {cleared.rerun.number} of this run would use {target.snapshot}, barred from new pins now",
+        where=str(cleared.run),
+        fix=f"name another one: `runpin override {cleared.run.run_id} --snapshot ID --reason TEXT`",
+    )
 
 
 def _tell(cleared: Cleared, pin: Pin, decision: Decision) -> None:

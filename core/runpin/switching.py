@@ -59,7 +59,7 @@ class Switcher:
         """
         try:
             waiting = self._waiting(pin)
-            chosen = pin.asked is Asked.OVERRIDE
+            chosen = pin.asked is Asked.OVERRIDE or self._stays(pin)
             take = decide(Situation(Event.SAFE_POINT, own=Held.GOOD, named=waiting is not None, chosen=chosen)).take
             if waiting is not None and take is Take.NAMED:
                 return Switched(self._taken(pin, waiting))
@@ -78,6 +78,9 @@ class Switcher:
 
     def _waiting(self, pin: Pin) -> Override | None:
         return None if self._repeats is None else self._circuit.insist(self._repeats().waiting, pin.run, pin.scope)
+
+    def _stays(self, pin: Pin) -> bool:
+        return self._repeats is not None and self._circuit.insist(self._repeats().stays, pin)
 
     def _taken(self, pin: Pin, waiting: Override) -> Pin:
         target = replace(pin, snapshot=waiting.snapshot, digest=waiting.digest, asked=Asked.OVERRIDE)
