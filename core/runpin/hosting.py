@@ -116,6 +116,8 @@ class Proposer:
         except InvalidProposal:
             # The task that reads configuration reports it, where the person who wrote it will look.
             return None
+        # A backfill and a clear are the engine's to say: who starts a run could otherwise decide for a whole backfill.
+        proposal = replace(proposal, group="", rerun=(0, True))
         # What is no concern of ours is left as it is: its job declares nothing, and its caller says nothing to us.
         if group and (applications or carried):
             proposal, present = replace(proposal, group=group), self._for_group(group, proposal, present)
