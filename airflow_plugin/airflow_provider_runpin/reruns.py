@@ -55,9 +55,21 @@ def rerun_of(context: Context, proposal: Proposal, default: RerunPolicy) -> Reru
         number=number,
         # What was cleared while the run was under way did not pass the scheduler's listener, and is a part of it.
         whole=number == 0 or proposal.rerun == (number, True),
-        partial=declared(context, PARTIAL_TAG) == ["allow"],
+        partial=_accepts_parts(" ".join(declared(context, PARTIAL_TAG))),
         moment=dag_run.logical_date,
     )
+
+
+def _accepts_parts(word: str) -> bool:
+    from runpin.errors import InvalidProposal
+
+    if word not in {"", "allow"}:
+        raise InvalidProposal(
+            f"{word[:40]!r} says nothing about repeating a part of a run",
+            where=f"the DAG's tag {PARTIAL_TAG}",
+            fix=f"declare {PARTIAL_TAG}allow, or leave the tag out",
+        )
+    return word == "allow"
 
 
 def ancestry_of(run: RunKey, proposal: Proposal, rerun: Rerun, core: Runpin) -> Ancestry:

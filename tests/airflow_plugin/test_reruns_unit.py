@@ -36,7 +36,7 @@ def test_a_tag_wins_over_the_setting() -> None:
     assert [RerunPolicy.NAMED, RerunPolicy.LATEST] == found
 
 
-@pytest.mark.parametrize("tag", ["config-rerun:newest", "config-backfill:as-of"])
+@pytest.mark.parametrize("tag", ["config-rerun:newest", "config-backfill:as-of", "config-partial:yes"])
 def test_a_word_without_a_meaning_is_refused(tag: str) -> None:
     """The error names the words that there are."""
     with pytest.raises(InvalidProposal, match="declare"):
