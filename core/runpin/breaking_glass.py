@@ -77,10 +77,12 @@ class BreakGlass:
             _log.warning("%s ended at %s, so it names nothing any more", self._file, glass.until.isoformat())
             return None
         pin = self._pin(question, snapshot)
-        _log.warning(
-            "%s gets %s by %s, for nobody can be asked: %s (%s)",
-            *(question.run, snapshot, self._file, glass.reason, glass.actor),
-        )
+        if self._resolver.known_barred(snapshot):
+            _log.warning("%s names %s, which is barred from new pins, so nobody gets it", self._file, snapshot)
+            return pin
+        # What people wrote stays on one line, so that it cannot pass for another entry of the log.
+        why, who = (" ".join(text.split()) for text in (glass.reason, glass.actor))
+        _log.warning("%s gets %s by %s, for nobody can be asked: %s (%s)", question.run, snapshot, self._file, why, who)
         return pin
 
     def _pin(self, question: Question, snapshot: SnapshotId) -> Pin:

@@ -146,3 +146,18 @@ def test_a_file_that_others_may_write_counts_for_nothing(world: World, file: Pat
         file.write_bytes(content)
         with pytest.raises(SettingsError, match="cannot be used"):
             read_glass(file)
+
+
+def test_the_log_tells_what_happened_on_one_line(world: World, file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What people wrote forges no entry, and of a barred snapshot it does not say that a run gets it."""
+    write(file, world, reason="month\nend", actor="ada\r\neve")
+    read(world, file)
+    told = [record.getMessage() for record in caplog.records if " gets " in record.getMessage()]
+    caplog.clear()
+    host(world, file).resolver.note_barred("prod", [first(world)])
+    with pytest.raises(ConfigUnavailable):
+        read(world, file, "r2")
+
+    assert len(told) == 1
+    assert told[0].endswith("month end (ada eve)")
+    assert " gets " not in caplog.text.replace("nobody gets it", "")
