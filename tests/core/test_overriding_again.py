@@ -30,11 +30,19 @@ def read(world: World, rerun: Rerun = FIRST) -> Pin:
     return world.host().run("r1", rerun=rerun).pin("payments")
 
 
+class NoRuns:
+    """Finds no run by its id; nothing here looks for one."""
+
+    def pins_of_run(self, run_id: str, job: str | None = None) -> tuple[Pin, ...]:  # noqa: ARG002 - the port's names
+        """Return nothing."""
+        return ()
+
+
 def name(world: World, snapshot: SnapshotId, kind: OverrideKind) -> None:
     """Let Ada name what the run shall use next."""
     pin = world.ledger.get(run_key("r1"), SCOPE)
     assert pin is not None
-    overriding = Overriding(world.ledger, world.store, world.ledger, world.overrides, world.clock)
+    overriding = Overriding(NoRuns(), world.store, world.ledger, world.overrides, world.clock)
     overriding.name_for(Wish(pin, snapshot, kind, "ada", "to repair March"))
 
 
