@@ -123,11 +123,11 @@ class Pinner:
             # Where a clear is not decided yet, what this host knows is from before it.
             pin = self._on_record(run, scope, known if settled else None, behavior)
             unconfirmed = unconfirmed_in(known)
-            if pin is None:
+            if fresh := pin is None:
                 pin = self._decide(question) if unconfirmed is None else self._confirm(question, unconfirmed)
             agree(pin, unconfirmed)
             if not settled:
-                pin = self._settle(question)
+                pin = self._settle(question, fresh=fresh)
         except StoreUnavailable as unavailable:
             if not settled and known is not None:
                 return self._assumed(question, known, unavailable)
@@ -165,7 +165,7 @@ class Pinner:
         # For the day the ledger is away: then this host has to know by itself what is barred.
         self._resolver.note_barred(environment, self._circuit.insist(self._quarantine.barred, environment))
 
-    def _settle(self, question: Question) -> Pin:
+    def _settle(self, question: Question, *, fresh: bool) -> Pin:
         """Return the pin after the newest clear of a run that has one."""
         run, scope, rerun = question.run, question.scope, question.rerun
         if self._repeats is None:
@@ -176,6 +176,7 @@ class Pinner:
             barred=lambda pin: self._resolver.known_barred(pin.snapshot),
             candidate=lambda take: self._anew(question, take),
             named=question.named and question.event is Event.BACKFILL,
+            fresh=fresh,
         )
         pin = self._circuit.insist(self._repeats().settle, cleared)
         assumed = self._notes.assumed(run, scope, rerun.number)
@@ -187,7 +188,7 @@ class Pinner:
 
     def _assumed(self, question: Question, known: Pin, unavailable: StoreUnavailable) -> Pin:
         """Return what a cleared run goes on with on this host while nobody can decide what it uses."""
-        if question.rerun.policy is not RerunPolicy.KEEP:
+        if question.rerun.policy is not RerunPolicy.KEEP or question.event is Event.BACKFILL:
             raise undecided(question) from unavailable
         self._notes.assume(known, question.rerun.number)
         return known

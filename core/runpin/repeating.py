@@ -42,6 +42,7 @@ class Cleared:
         barred: tells whether a pin is of a snapshot that is barred from new pins.
         candidate: returns the pin that a decision leads to, for those that need more than the run's own.
         named: whether what repeats the run, a backfill, came with a snapshot of its own.
+        fresh: whether the run's pin was decided a moment ago, by the rules of its first read.
     """
 
     run: RunKey
@@ -51,6 +52,7 @@ class Cleared:
     barred: Callable[[Pin], bool]
     candidate: Callable[[Take], Pin]
     named: bool = False
+    fresh: bool = False
 
 
 class Repeats:
@@ -123,6 +125,8 @@ class Repeats:
         )
 
     def _target(self, cleared: Cleared, pin: Pin) -> Pin:
+        if cleared.fresh:
+            return pin
         newest, rerun = self._overrides.newest(cleared.run, cleared.scope), cleared.rerun
         waiting = newest if newest is not None and newest.outcome is None else None
         before = before_once(pin, newest)

@@ -223,6 +223,26 @@ def test_a_run_that_read_nothing_before_it_was_cleared(world: World) -> None:
     assert (first, 0) == (pin.snapshot, pin.epoch)
 
 
+def test_a_run_that_read_nothing_needs_no_name(world: World) -> None:
+    """Its first read is no rerun, whatever its job wants of those."""
+    first = world.version(1)
+
+    assert (
+        first
+        == read(world, cleared(1, RerunPolicy.NAMED)).snapshot
+        == read(world, cleared(1, RerunPolicy.NAMED), "b").snapshot
+    )
+
+
+def test_a_backfill_over_a_run_waits_for_the_ledger(world: World) -> None:
+    """What the run had before is not what its backfill uses."""
+    world.version(1)
+    read(world)
+    world.ledger_switch.off = True
+    with pytest.raises(ConfigUnavailable):
+        world.host().run("r1", ancestry=after(group="g"), rerun=Rerun(Event.BACKFILL, number=1)).pin("payments")
+
+
 def test_a_run_that_may_switch_goes_on_switching_after_a_rerun(world: World) -> None:
     """Its epochs go on growing."""
     world.version(1)
