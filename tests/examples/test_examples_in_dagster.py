@@ -20,7 +20,8 @@ from dagster_reacting import Daemon, names
 from dagster_runpin import RunpinResource, config_asset_key, runs_filter
 
 if TYPE_CHECKING:
-    from runpin.model import Pin
+    from runpin.declining import Offer
+from runpin.model import Pin
 
 FILE = ROOT / "example_dags" / "dagster" / "definitions.py"
 ASSETS = ["payments_extract", "payments_fees", "payments_report", "payments_settlement"]
@@ -164,10 +165,10 @@ class Interrupted(RunpinResource):
 
     happens: ClassVar[Iterator[Callable[[], object]]]
 
-    def safe_point(self) -> Mapping[str, Pin]:
+    def safe_point(self, accept: Callable[[Offer], bool] | None = None) -> Mapping[str, Pin]:
         """Let it happen."""
         next(self.happens)()
-        return super().safe_point()
+        return super().safe_point(accept)
 
 
 @pytest.mark.parametrize("behavior", ["AUTO_UPGRADE", "PINNED"])
