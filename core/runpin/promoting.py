@@ -14,6 +14,7 @@ from runpin.cases import EnforcementPoint
 from runpin.checking import Circumstances
 from runpin.errors import Conflict, RevisionConflict, StoreCorrupt, UnknownSnapshot
 from runpin.living import Live, Readable, documents_in, nothing_to_compare
+from runpin.rolling_back import forward
 
 if TYPE_CHECKING:
     from runpin.checking import Rules
@@ -105,7 +106,7 @@ def _moved(asked: Promotion, store: Readable, reason: str) -> Channel:
         asked.snapshot,
         expected_revision=asked.expected_revision,
         actor=asked.actor,
-        reason=reason,
+        reason=forward(reason),
     )
 
 

@@ -20,6 +20,7 @@ from runpin.failpoints import failpoint
 from runpin.living import Live, nothing_to_compare
 from runpin.model import STABLE, Channel, Commit, Document, Scope, Snapshot, SnapshotId
 from runpin.ports import ChannelStore, History, SnapshotStore
+from runpin.rolling_back import forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -249,7 +250,9 @@ def _publish_scope(scope: ScopePlan, plan: Plan, store: Publishable, actor: str,
     if scope.present is not None and not scope.moves:
         return Published(scope.scope, snapshot.id, scope.present, moved=False)
     expected = scope.present.revision if scope.present else 0
-    channel = store.move(scope.scope, plan.channel, snapshot.id, expected_revision=expected, actor=actor, reason=reason)
+    channel = store.move(
+        scope.scope, plan.channel, snapshot.id, expected_revision=expected, actor=actor, reason=forward(reason)
+    )
     failpoint("after_channel")
     return Published(scope.scope, snapshot.id, channel, moved=True)
 

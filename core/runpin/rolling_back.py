@@ -27,6 +27,11 @@ class Movable(SnapshotStore, ChannelStore, History, Protocol):
     """A store whose channels can go back: it knows the snapshots and remembers the moves."""
 
 
+def forward(reason: str) -> str:
+    """Return the *reason* of a move that is no rollback, in quotes if its words would make it look like one."""
+    return f'"{reason}"' if reason.startswith(_MARK) else reason
+
+
 @dataclass(frozen=True, slots=True)
 class Return:
     """

@@ -264,3 +264,18 @@ def test_to_takes_an_id(cli: CommandLine) -> None:
     cli.ok("rollback", "payments", "-e", "prod", "--to", first)
 
     assert (3, first) == (wrong.code, cli.present())
+
+
+def test_words_of_a_commit_are_not_taken_for_a_rollback(tmp_path: Path) -> None:
+    """Neither those of a publication nor those of a move: the snapshot that is live is the one that is left."""
+    cli = CommandLine(tmp_path)
+    cli.start()
+    cli.publish()
+    first = cli.present()
+    cli.batches(7, "rollback: smaller batches")
+    cli.publish()
+    bad = cli.present()
+    left = cli.ok("rollback", "payments", "-e", "prod", "--json").json
+
+    assert (first, bad, False) == (cli.present(), left["left"], left["finished_earlier"])
+    assert {bad} == set(map(str, cli.barred()))
