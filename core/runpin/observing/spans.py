@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from threading import Lock
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from opentelemetry import trace  # noqa: TID253 - only loaded where the host configured the SDK
 from opentelemetry.sdk.trace import Span, SpanProcessor  # noqa: TID253 - as above
@@ -35,6 +36,7 @@ class ConfigSpanProcessor(SpanProcessor):
         self._open: WeakValueDictionary[int, Span] = WeakValueDictionary()
         self._runs: dict[int, Run] = {}
         self._lock = Lock()
+        _alive.add(self)
         self._unfollow = follow(self._known)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's signature
@@ -63,6 +65,9 @@ class ConfigSpanProcessor(SpanProcessor):
         if span.context is None:
             return
         with self._lock:
+            if len(self._runs) >= MOST_OPEN:
+                # Of spans that never ended and that nobody holds any more.
+                self._runs = {each: of for each, of in list(self._runs.items()) if each in self._open}
             if len(self._open) < MOST_OPEN:
                 self._open[span.context.span_id] = span
                 if run is not None:
@@ -72,7 +77,7 @@ class ConfigSpanProcessor(SpanProcessor):
         said = seen.of(run)
         with self._lock:
             self._claim(run)
-            spans = [self._open[each] for each, of in self._runs.items() if of == run and each in self._open]
+            spans = [self._open[each] for each, of in list(self._runs.items()) if of == run and each in self._open]
         if said:
             for span in spans:
                 span.set_attributes(said)
@@ -93,3 +98,15 @@ def _named(span: Span) -> Run | None:
     said = span.attributes or {}
     job, run_id = (said.get(name) for name in _NAMED_BY)
     return (str(job), str(run_id)) if job is not None and run_id is not None else None
+
+
+_alive: WeakSet[ConfigSpanProcessor] = WeakSet()
+
+
+def _renew() -> None:
+    # A fork may happen while another thread holds a lock; nobody would release the child's copy of it.
+    for processor in list(_alive):
+        processor._lock = Lock()  # noqa: SLF001 - one of this module's own
+
+
+os.register_at_fork(after_in_child=_renew)
