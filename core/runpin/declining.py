@@ -92,10 +92,14 @@ class Declined:
 
 def offer(pin: Pin, standing: Channel, present: Snapshot, target: Snapshot) -> Offer:
     """Return what a run is asked that has *present* and may have *target*."""
-    now, then = target.documents, present.documents
+    return Offer(pin.scope, pin.snapshot, standing.snapshot, standing.revision, changed_between(present, target))
+
+
+def changed_between(before: Snapshot | None, after: Snapshot) -> frozenset[str]:
+    """Return the documents that differ, as `application/document`; with nothing before, all of them do."""
+    then, now = {} if before is None else before.documents, after.documents
     names = (name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
-    changed = frozenset(f"{pin.scope.application}/{name}" for name in names)
-    return Offer(pin.scope, pin.snapshot, standing.snapshot, standing.revision, changed)
+    return frozenset(f"{after.scope.application}/{name}" for name in names)
 
 
 def _key(pin: Pin) -> ReactionKey:

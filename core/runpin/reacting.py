@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runpin.declining import changed_between
 from runpin.errors import StoreUnavailable
 from runpin.reactions import Reaction, ReactionKey
 
@@ -91,11 +92,8 @@ class Reactor:
         Raises:
             UnknownSnapshot, StoreCorrupt, StoreUnavailable
         """
-        now = self._resolver.snapshot(reaction.digest, reaction.snapshot.sequence).documents
-        before = self._snapshot_before(reaction)
-        then = {} if before is None else before.documents
-        names = {name for name in now.keys() | then.keys() if now.get(name) != then.get(name)}
-        return frozenset(f"{reaction.key.scope.application}/{name}" for name in names)
+        now = self._resolver.snapshot(reaction.digest, reaction.snapshot.sequence)
+        return changed_between(self._snapshot_before(reaction), now)
 
     def end(self, reaction: Reaction, outcome: str) -> Reaction:
         """
