@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from airflow.configuration import conf  # noqa: TID253 - only Airflow imports this module
@@ -16,8 +17,11 @@ def _listeners() -> list[Any]:
         return []
     from airflow_provider_runpin.listeners import PinningListener
     from airflow_provider_runpin.telemetry import TelemetryListener
+    from airflow_provider_runpin.watermarks import WatermarkListener
 
-    return [PinningListener(), TelemetryListener()]
+    # Airflow has a state store for assets from 3.3 on.
+    watermarks = [WatermarkListener()] if find_spec("airflow.state") else []
+    return [PinningListener(), TelemetryListener(), *watermarks]
 
 
 def _pages() -> tuple[list[Any], list[Any]]:

@@ -109,6 +109,67 @@ def test_a_trigger_fires_for_its_document_only() -> None:
     assert ConfigVersionTrigger("payments", channel="canary").shared_stream_key() != both.shared_stream_key()
 
 
+class StateStore:
+    """Answers as Airflow's accessor of one asset does, after *failures* errors."""
+
+    def __init__(self, value: object, failures: int = 0, error: type[Exception] = RuntimeError) -> None:
+        self.value, self.failures, self.error, self.asked = value, failures, error, list[str]()
+
+    async def aget(self, key: str) -> object:
+        """Return the one value."""
+        self.asked.append(key)
+        if len(self.asked) <= self.failures:
+            raise self.error("away")
+        return self.value
+
+
+STORED = {"revision": 7, "snapshot": "payments.prod.v42.3f9a1c2b7d10"}
+
+
+@pytest.mark.parametrize(
+    ("store", "stored"),
+    [
+        (None, False),
+        (StateStore(None), False),
+        (StateStore(STORED), True),
+        (StateStore({**STORED, "revision": 6}), False),
+        (StateStore({**STORED, "snapshot": "payments.prod.v1.000000000000"}), False),
+        (StateStore(STORED, failures=3), True),
+        (StateStore(STORED, failures=99), False),
+        (StateStore(STORED, failures=1, error=ValueError), False),
+    ],
+)
+def test_a_move_is_stored_if_the_watermark_is_the_very_same(store: StateStore | None, *, stored: bool) -> None:
+    """A database that is away is asked again, but not for ever: a trigger that fails is never started again."""
+    from airflow_provider_runpin.watermarks import TRIES, is_stored
+
+    move = {**STORED, "path": "payments/etl", "environment": "prod", "tenant": None, "channel": "stable", "since": None}
+
+    assert stored == asyncio.run(is_stored(store, move, pause=0))
+    if store is not None:
+        assert {"runpin/payments/etl/prod/-/stable"} == set(store.asked)
+        assert len(store.asked) <= TRIES
+
+
+def test_a_trigger_does_not_fire_for_what_is_stored() -> None:
+    """What it fires with says for which path."""
+    from airflow_provider_runpin.triggers.config import ConfigVersionTrigger
+
+    trigger: Any = ConfigVersionTrigger("payments/etl")
+    trigger.asset_state_store = StateStore(STORED)
+    shared = {"environment": "prod", "tenant": None, "channel": "stable", "changed": ["payments/etl"]}
+    later = {"revision": 8, "snapshot": "payments.prod.v43.0c9d5e6f7a8b"}
+
+    async def stream() -> Any:
+        yield {**shared, **STORED}
+        yield {**shared, **later}
+
+    async def fired() -> list[Any]:
+        return [event.payload async for event in trigger.filter_shared_stream(stream())]
+
+    assert [{"path": "payments/etl", **shared, **later}] == asyncio.run(fired())
+
+
 def test_an_airflow_without_shared_streams_is_served_too(core: Runpin) -> None:
     """Airflow 3.2 runs each trigger alone; a move is recorded when it asks for the next one."""
     from airflow_provider_runpin.triggers.config import ConfigVersionTrigger

@@ -208,6 +208,9 @@ def test_the_plugin_carries_macros_and_its_listeners() -> None:
     from airflow_provider_runpin.listeners import PinningListener
     from airflow_provider_runpin.plugin import RunpinPlugin
     from airflow_provider_runpin.telemetry import TelemetryListener
+    from airflow_provider_runpin.watermarks import WatermarkListener
+
+    listeners = [PinningListener, TelemetryListener, WatermarkListener]
 
     assert ["config", "snapshot", "inherit"] == [macro.__name__ for macro in RunpinPlugin.macros]
-    assert [PinningListener, TelemetryListener] == [type(listener) for listener in RunpinPlugin.listeners]
+    assert listeners == [type(listener) for listener in RunpinPlugin.listeners]

@@ -23,8 +23,8 @@ class ConfigVersionTrigger(BaseEventTrigger):
     Fires when a channel has moved and *path* is different there.
 
     All triggers of one channel look once together. A move counts as told when Airflow has stored what follows from it;
-    after a triggerer died before it heard of that, the next one tells it, once more if need be. Where the channel
-    stands at the very first look is no move.
+    after a triggerer died before it heard of that, the next one finds the watermark that was stored with the event, see
+    `airflow_provider_runpin.watermarks`. Where the channel stands at the very first look is no move.
 
     Args:
         path: `"application/document"`, or an application, any of whose documents counts.
@@ -59,10 +59,13 @@ class ConfigVersionTrigger(BaseEventTrigger):
         return Moves(cls(**kwargs).scope)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """Fire for the moves that change *path*."""
+        """Fire for the moves that change *path* and that no event in Airflow's database tells of yet."""
+        from airflow_provider_runpin.watermarks import is_stored
+
         async for move in shared_stream:
-            if concerns(self.path, move):
-                yield _event(move)
+            payload = {"path": self.path, **move}
+            if concerns(self.path, move) and not await is_stored(self.asset_state_store, payload):
+                yield _event(payload)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Do the same alone, for an Airflow that cannot let triggers look together."""
@@ -72,7 +75,7 @@ class ConfigVersionTrigger(BaseEventTrigger):
         while True:
             move = await following.next()
             if concerns(self.path, move.payload):
-                yield _event(move.payload)
+                yield _event({"path": self.path, **move.payload})
             await following.told(move)
 
     @property

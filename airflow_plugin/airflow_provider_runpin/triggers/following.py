@@ -4,7 +4,7 @@ Channels as a triggerer follows them: asked by its event loop, looked at in thre
 What a trigger fires with is JSON:
 
     {
-      "application": "payments", "environment": "prod", "tenant": null, "channel": "stable",
+      "path": "payments/etl", "application": "payments", "environment": "prod", "tenant": null, "channel": "stable",
       "revision": 7, "snapshot": "payments.prod.v42.3f9a1c2b7d10", "since": "payments.prod.v41.0c9d5e6f7a8b",
       "changed": ["payments/etl"]
     }
@@ -146,7 +146,7 @@ class Waiting:
         key = ReactionKey("airflow", "", "wait", now.scope, now.name)
         at = self._place.core.clock.now()
         payload = self._place.payload(Reaction(key, now.revision, now.snapshot, now.digest, self._since, at))
-        return payload if concerns(self._path, payload) else None
+        return {"path": self._path, **payload} if concerns(self._path, payload) else None
 
 
 class _Patiently:
