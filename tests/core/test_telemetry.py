@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from featuremanagement import FeatureManager
+from featuremanagement import FeatureManager  # noqa: TID253 - as a user of it does
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: TID253 - the SDK of a host
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: TID253 - the SDK of a host
 from opentelemetry.sdk.trace import Tracer, TracerProvider  # noqa: TID253 - the SDK of a host
@@ -128,7 +128,10 @@ def test_the_reference_names_everything() -> None:
     meters.took("resolve", LEDGER, 0.1, "StoreUnavailable", stale=True)
     meters.pinned(pin_of(1))
     labels = {name for metric in MEASURED for series in series_of(reader, metric) for name in series} - {"value"}
-    named = {*attributes(pin_of(1)), *flag_attributes("flag", pin_of(1), variant="a", value=True, reason="User")}
+    flag = flag_attributes(
+        "flag", "payments", "payments.prod.v1", variant="a", value=True, reason="split", error="general"
+    )
+    named = {*attributes(pin_of(1)), *flag}
 
     assert {"config.stale", "error.type", "runpin.step", "config.pin.asked"} <= labels
     assert [] == [name for name in sorted(named | labels | set(MEASURED)) if f"`{name}`" not in page]

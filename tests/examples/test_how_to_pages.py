@@ -25,6 +25,7 @@ FOLLOWED = {"aws-appconfig.md", "azure-app-configuration.md", "etcd.md", "postgr
 ELSEWHERE = {
     "continuous-integration.md": "tests/core/test_cli_validate_ci.py",
     "dagster.md": "tests/examples/test_dagster_pages.py",
+    "flags.md": "tests/core/test_flags.py",
     "policies.md": "tests/core/test_policy_page.py",
     "releasing-from-a-dag.md": "tests/airflow_plugin/test_releasing_operators.py",
     "safe-points.md": "tests/airflow_plugin/test_airflow_safe_points.py",

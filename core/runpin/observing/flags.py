@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from runpin.observing.telling import is_on
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -14,10 +16,9 @@ EVENT = "feature_flag.evaluation"
 
 PROVIDER = "runpin"
 
-# Microsoft's reasons in the words of the conventions; those that they do not have stay as they are.
+# Microsoft's reasons for a variant in the words of the conventions.
 _REASONS = {
-    "None": "unknown",
-    "DefaultWhenDisabled": "disabled",
+    "DefaultWhenDisabled": "default",
     "DefaultWhenEnabled": "default",
     "User": "targeting_match",
     "Group": "targeting_match",
@@ -26,30 +27,56 @@ _REASONS = {
 
 
 def flag_attributes(
-    key: str, pin: Pin, *, variant: str | None = None, value: bool | None = None, reason: str | None = None
+    key: str,
+    application: str,
+    snapshot: str | None,
+    *,
+    variant: str | None = None,
+    value: bool | None = None,
+    reason: str | None = None,
+    error: str | None = None,
 ) -> Mapping[str, str | bool]:
     """
     Return what to say of one evaluation of a flag.
 
     Args:
         key: the flag's id.
-        pin: the pin of the application whose document declares it.
+        application: whose document declares it.
+        snapshot: the id of the Snapshot that the document is of, if that is known.
         variant: the name of the variant that was given, if the flag has some.
         value: whether it was on.
-        reason: why, as the library that evaluated it says.
+        reason: why, in the words of the conventions.
+        error: the type of the error, if the caller's default was given for one.
     """
     said = {
-        "feature_flag.result.variant": variant,
-        "feature_flag.result.value": value,
-        "feature_flag.result.reason": None if reason is None else _REASONS.get(reason, reason),
-    }
-    return {
         "feature_flag.key": key,
         "feature_flag.provider.name": PROVIDER,
-        "feature_flag.set.id": pin.scope.application,
-        "feature_flag.version": str(pin.snapshot),
-        **{name: each for name, each in said.items() if each is not None},
+        "feature_flag.set.id": application,
+        "feature_flag.version": snapshot,
+        "feature_flag.result.variant": variant,
+        "feature_flag.result.value": value,
+        "feature_flag.result.reason": reason,
+        "error.type": error,
     }
+    return {name: each for name, each in said.items() if each is not None}
+
+
+def reason_of(event: Any) -> str:
+    """Return why an `EvaluationEvent` of Microsoft's library has the outcome that it has."""
+    if not event.feature.enabled:
+        return "disabled"
+    if event.reason is not None and event.reason.value in _REASONS:
+        return _REASONS[event.reason.value]
+    if not event.feature.conditions.client_filters:
+        return "static"
+    return "targeting_match" if event.enabled else "default"
+
+
+def tell_evaluation(said: Mapping[str, str | bool]) -> None:
+    """Let the current span have an event that says *said*; nothing where nobody traces."""
+    trace = sys.modules.get("opentelemetry.trace")
+    if trace is not None and is_on():
+        trace.get_current_span().add_event(EVENT, said)
 
 
 def flag_listener(pin: Pin) -> Callable[[Any], None]:
@@ -63,12 +90,10 @@ def flag_listener(pin: Pin) -> Callable[[Any], None]:
     """
 
     def evaluated(event: Any) -> None:
-        trace = sys.modules.get("opentelemetry.trace")
-        if trace is None or event.feature is None:
+        if event.feature is None:
             return
         variant = None if event.variant is None else event.variant.name
-        reason = None if event.reason is None else event.reason.value
-        said = flag_attributes(event.feature.name, pin, variant=variant, value=event.enabled, reason=reason)
-        trace.get_current_span().add_event(EVENT, said)
+        said = (event.feature.name, pin.scope.application, str(pin.snapshot))
+        tell_evaluation(flag_attributes(*said, variant=variant, value=event.enabled, reason=reason_of(event)))
 
     return evaluated

@@ -70,6 +70,11 @@ def switch(*, on: bool) -> None:
     _switched_off = not on
 
 
+def is_on() -> bool:
+    """Return whether this process tells."""
+    return not _switched_off
+
+
 def step(what: str, scope: Scope) -> Step:
     """Return what measures one step; it costs nothing where nobody looks."""
     recorder = _recorder()
