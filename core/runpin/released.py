@@ -103,13 +103,15 @@ class RollbackOutcome:
 
 def carried_out(
     store: History, scope: Scope, channel: str, request: Request
-) -> tuple[ChannelMove | None, Sequence[ChannelMove]]:
+) -> tuple[Sequence[ChannelMove], Sequence[ChannelMove]]:
     """
-    Return the move that carried *request* out, if it is among the latest five hundred, and the moves after it.
+    Return the moves of a channel from the one that carried *request* out back, and those after it, newest first.
+
+    Both are empty if it is not among the latest five hundred.
 
     Raises:
         StoreError
     """
     moves = store.moves(scope, channel, _MOVES_SEARCHED) if request.once else ()
     place = next((number for number, move in enumerate(moves) if request.made(move)), None)
-    return (None, ()) if place is None else (moves[place], moves[:place])
+    return ((), ()) if place is None else (moves[place:], moves[:place])

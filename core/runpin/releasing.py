@@ -229,7 +229,8 @@ class Releasing(Governing):
         outcome = self._back_already(scope, name, request)
         if outcome is None:
             plan = plan_return(self.store, self.ledger, scope, name, to)
-            after = carry_out(plan, self.store, self.ledger, actor=request.actor, reason=request.recorded)
+            who, why, again = request.actor, request.recorded, bool(request.once)
+            after = carry_out(plan, self.store, self.ledger, actor=who, reason=why, tell=again)
             outcome = self._returned(plan, after)
         before_mirrors(outcome)
         return replace(outcome, mirrors=tuple(self.bring_mirrors([outcome.channel])))
@@ -243,17 +244,17 @@ class Releasing(Governing):
 
         found = {}
         for each in plan.scopes:
-            earlier, _ = carried_out(self.store, each.scope, plan.channel, request) if each.moves else (None, ())
-            if earlier is not None and earlier.channel.digest == each.snapshot.digest:
-                found[each.scope] = Published(each.scope, earlier.channel.snapshot, earlier.channel, moved=True)
+            made, _ = carried_out(self.store, each.scope, plan.channel, request) if each.moves else ((), ())
+            if made and made[0].channel.digest == each.snapshot.digest:
+                found[each.scope] = Published(each.scope, made[0].channel.snapshot, made[0].channel, moved=True)
         return found
 
     def _there_already(
         self, scope: Scope, name: str, snapshot: SnapshotId, request: Request, *, anywhere: bool
     ) -> PromoteOutcome | None:
-        earlier, _ = carried_out(self.store, scope, name, request)
-        if earlier is not None:
-            return PromoteOutcome(earlier.channel, moved=True, earlier=True)
+        made, _ = carried_out(self.store, scope, name, request)
+        if made:
+            return PromoteOutcome(made[0].channel, moved=True, earlier=True)
         if not anywhere:
             return None
         with suppress(UnknownChannel):
@@ -277,16 +278,16 @@ class Releasing(Governing):
         return promote(asked, self.store, self.rules(self._named(repository), ref), self.lately)
 
     def _back_already(self, scope: Scope, name: str, request: Request) -> RollbackOutcome | None:
-        from runpin.rolling_back import Return
+        from runpin.rolling_back import done_before
 
-        earlier, later = carried_out(self.store, scope, name, request)
-        if earlier is None or earlier.previous is None:
+        made, later = carried_out(self.store, scope, name, request)
+        if (done := done_before(made)) is None:
             return None
-        left = earlier.previous
-        if left not in self.ledger.barred(scope.environment) and left not in (move.channel.snapshot for move in later):
+        left, barred = done.left, self.ledger.barred(scope.environment)
+        if left not in barred and left not in (move.channel.snapshot for move in later):
             # It was stopped between its two steps, and nobody has sent new runs there since.
             self.ledger.bar(left, actor=request.actor, reason=request.recorded)
-        return self._returned(Return(earlier.channel, left, earlier.channel.snapshot), earlier.channel, earlier=True)
+        return self._returned(done, done.present, earlier=True)
 
     def _returned(self, plan: Return, after: Channel, *, earlier: bool = False) -> RollbackOutcome:
         runs, exact = count_pins(self.ledger, plan.left)

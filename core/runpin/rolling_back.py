@@ -2,15 +2,17 @@
 Going back: a channel returns to a snapshot it pointed at before, and the one it leaves is barred from new pins.
 
 The channel moves first, so that new runs have somewhere to go at every moment; the quarantine follows and fences the
-pins that are being decided. A rollback that was stopped between the two is finished by the next one.
+pins that are being decided. A rollback that was stopped between the two is finished by the next one. If that one may
+be asked for again, the history has to tell that it was made: a move on the spot does.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from runpin.errors import Conflict, RevisionConflict, UnknownSnapshot
+from runpin.errors import Conflict, RevisionConflict, SnapshotQuarantined, UnknownSnapshot
 from runpin.model import Channel, ChannelMove, Scope, SnapshotId
 from runpin.ports import ChannelStore, History, SnapshotStore
 
@@ -81,9 +83,19 @@ def plan_return(
     return Return(present, present.snapshot, target)
 
 
-def carry_out(plan: Return, store: Movable, quarantine: Quarantine, *, actor: str, reason: str) -> Channel:
+def carry_out(
+    plan: Return, store: Movable, quarantine: Quarantine, *, actor: str, reason: str, tell: bool = False
+) -> Channel:
     """
     Do what *plan* says, and return where the channel stands then; no new run gets what it left.
+
+    Args:
+        plan: what `plan_return` returned.
+        store: holds the channel.
+        quarantine: bars what it leaves.
+        actor: who goes back, for the history.
+        reason: why, for the history.
+        tell: whether the history tells of one that only finishes another one, too.
 
     Raises:
         RevisionConflict: somebody moved the channel since the plan was made; nothing was changed.
@@ -92,23 +104,44 @@ def carry_out(plan: Return, store: Movable, quarantine: Quarantine, *, actor: st
     """
     channel = plan.present
     if not plan.finishes:
-        channel = store.move(
-            plan.present.scope,
-            plan.present.name,
-            plan.to,
-            expected_revision=plan.present.revision,
-            actor=actor,
-            reason=f"{_MARK}{reason}",
-        )
+        channel = _moved(plan, store, actor, reason)
+    elif tell:
+        # A channel that stands at a barred snapshot has to leave that, too: whoever asks again shall go on.
+        with suppress(SnapshotQuarantined):
+            channel = _moved(plan, store, actor, reason)
     quarantine.bar(plan.left, actor=actor, reason=reason)
     return channel
 
 
+def finishes_another(move: ChannelMove) -> bool:
+    """Tell whether *move* went nowhere, and only tells of a rollback that finished another one."""
+    return move.previous == move.channel.snapshot and move.reason.startswith(_MARK)
+
+
+def done_before(moves: Sequence[ChannelMove]) -> Return | None:
+    """Return what the newest of *moves* did, with where the channel stood then, if it was a rollback."""
+    left = _left_by(moves)
+    if left is None:
+        return None
+    channel = moves[0].channel
+    return Return(channel, left, channel.snapshot, finishes_another(moves[0]))
+
+
+def _left_by(moves: Sequence[ChannelMove]) -> SnapshotId | None:
+    """Return what the newest of *moves* left, if it was a rollback; or what the one left that it finished."""
+    went = next((move for move in moves if not finishes_another(move)), None)
+    return went.previous if went is not None and went.reason.startswith(_MARK) else None
+
+
+def _moved(plan: Return, store: Movable, actor: str, reason: str) -> Channel:
+    present = plan.present
+    reason, revision = f"{_MARK}{reason}", present.revision
+    return store.move(present.scope, present.name, plan.to, expected_revision=revision, actor=actor, reason=reason)
+
+
 def _left_behind(moves: Sequence[ChannelMove], barred: Iterable[SnapshotId]) -> SnapshotId | None:
     """Return what the newest move left, if that was a rollback that did not come to its quarantine."""
-    if not moves or not moves[0].reason.startswith(_MARK):
-        return None
-    left = moves[0].previous
+    left = _left_by(moves)
     return None if left is None or left in barred else left
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -342,6 +342,50 @@ def test_what_somebody_returned_to_since_is_not_barred(releases: Releases, tmp_p
     releases.roll_back(asked("task-1"))
 
     assert (second, frozenset()) == (releases.stands.snapshot, releases.barred)
+
+
+def test_who_finished_another_rollback_is_not_sent_back_once_more(
+    releases: Releases, tmp_path: Path, origin: Origin
+) -> None:
+    """The history tells of the request that only brought the quarantine; another request may go back again."""
+    first, second, third = (releases.publish(number) for number in (1, 2, 3))
+    interrupted(tmp_path, origin, asked())
+    made, again = releases.roll_back(asked("task-1")), releases.roll_back(asked("task-1"))
+    stood, newest = releases.stands, releases.core.store.moves(SCOPE, STABLE, 1)[0]
+    other = releases.roll_back(asked("task-2"))
+
+    assert (third, second, True, False) == (made.left, made.to, made.finishes, made.earlier)
+    assert again == replace(made, earlier=True)
+    assert (second, "rollback: because (once task-1)") == (stood.snapshot, newest.reason)
+    assert (second, first, frozenset({second, third})) == (other.left, other.to, releases.barred)
+
+
+def test_who_was_stopped_finishing_another_rollback_finishes_it(
+    releases: Releases, tmp_path: Path, origin: Origin
+) -> None:
+    """Whether the same request comes back or another one: what was left is barred, and nothing else."""
+    first, second = releases.publish(1), releases.publish(2)
+    interrupted(tmp_path, origin, asked())
+    interrupted(tmp_path, origin, asked("task-1"))
+    other = releases.roll_back(asked("task-2"))
+    same = releases.roll_back(asked("task-1"))
+
+    assert (second, True) == (other.left, other.finishes)
+    assert (second, True) == (same.left, same.earlier)
+    assert (first, frozenset({second})) == (releases.stands.snapshot, releases.barred)
+
+
+def test_where_nobody_may_stay_a_rollback_is_finished_and_gone_on_with(
+    releases: Releases, tmp_path: Path, origin: Origin
+) -> None:
+    """It went to what was barred by hand meanwhile: the quarantine is brought, and asking again leads on."""
+    first, second, third = (releases.publish(number) for number in (1, 2, 3))
+    interrupted(tmp_path, origin, asked())
+    releases.core.ledger.bar(second, actor="eve", reason="slow as well")
+    made, again = releases.roll_back(asked("task-1")), releases.roll_back(asked("task-1"))
+
+    assert (third, second) == (made.left, made.to)
+    assert (second, first) == (again.left, releases.stands.snapshot)
 
 
 PROGRAM = """

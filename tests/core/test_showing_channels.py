@@ -130,6 +130,23 @@ def test_a_rollback_is_told_for_an_hour(shown: Shown) -> None:
     assert shown.showing.problems().problems == ()
 
 
+def test_a_rollback_that_was_finished_later_is_told_as_well(shown: Shown) -> None:
+    """Also in the history, where the one who finished it went nowhere."""
+    first, _ = shown.world.version(1), shown.world.version(2)
+    for _ in range(2):
+        shown.rollback(first, "rollback: orders were lost")
+    shown.rollback(first, '"rollback: was a good idea"')
+    *_, back, finished, on_the_spot = reversed(shown.showing.history("payments").events)
+    unmarked = shown.showing.problems().problems
+    shown.rollback(first, "rollback: orders were lost")
+    shown.world.clock.advance(60)
+    (told,) = shown.showing.problems().problems
+
+    assert [each.kind for each in (back, finished, on_the_spot)] == ["rollback", "rollback", "move"]
+    assert unmarked == ()
+    assert (told.kind, told.where) == ("rolled_back", f"to {first}")
+
+
 @pytest.mark.parametrize("who", ["store", "ledger"])
 def test_a_backend_that_is_away_is_a_problem(shown: Shown, who: str) -> None:
     """Even if nothing was published yet, or nothing can be listed."""

@@ -10,6 +10,7 @@ from runpin.errors import UnknownApplication, UnknownChannel
 from runpin.model import ChannelMove, check_name
 from runpin.parsing.nearest import advice
 from runpin.resolving import Resolution
+from runpin.rolling_back import finishes_another
 from runpin.showing.facts import (
     ApplicationFacts,
     ApplicationsFacts,
@@ -75,8 +76,9 @@ def show_history(look: Look, of: Backends, application: str, channel: str | None
 
 
 def went_back(move: ChannelMove) -> bool:
-    """Tell whether a move went to an older snapshot than the one before."""
-    return move.previous is not None and move.channel.snapshot.sequence < move.previous.sequence
+    """Tell whether a move went to an older snapshot than the one before, or finished a rollback that had."""
+    older = move.previous is not None and move.channel.snapshot.sequence < move.previous.sequence
+    return older or finishes_another(move)
 
 
 def _channel(look: Look, scope: Scope, live: Live) -> ChannelFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from runpin.rolling_back import finishes_another
 from runpin.showing.catalogue import channels_of, went_back
 from runpin.showing.facts import Problem, ProblemsFacts
 
@@ -56,11 +57,12 @@ def _rolled_back(look: Look, of: Backends, channels: Sequence[Channel]) -> Itera
             continue
         move = look.move_to(channel)
         if move is not None and went_back(move):
+            came = "" if finishes_another(move) else f"from {move.previous} "
             yield Problem(
                 "rolled_back",
                 "info",
                 f"channel {channel.name} of {channel.scope} was rolled back by {move.actor}: {move.reason}",
-                where=f"from {move.previous} to {channel.snapshot}",
+                where=f"{came}to {channel.snapshot}",
                 application=channel.scope.application,
                 snapshot=channel.snapshot,
                 since=channel.moved_at,
