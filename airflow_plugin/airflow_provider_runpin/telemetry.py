@@ -3,18 +3,21 @@ Says in Airflow's own logs, spans and metrics which Snapshot a run uses.
 
 In a task's process every log line has `config_snapshot`, and every span `config.*`: first what the run carries, then,
 from the task's first read on, what was decided. In the scheduler the span of a run that ends has what it carries.
-It does no I/O, and whatever happens, it never raises.
+The task that decides for a run that assets have started tells what the runs used that made them, after its own read.
+Nothing else here does I/O, and whatever happens, it never raises.
 """
 
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog  # Airflow's own logging
 from airflow.listeners import hookimpl  # noqa: TID253 - only Airflow imports this module
 
-from runpin.observing import entered, follow, left, seen
+from airflow_provider_runpin.reruns import links
+from runpin.observing import entered, follow, left, link, seen
 from runpin.proposing import KEY, read_proposal
 
 if TYPE_CHECKING:
@@ -28,12 +31,18 @@ _log = logging.getLogger("airflow_provider_runpin.telemetry")
 
 FIELD = "config_snapshot"
 
+_LISTED = 8
+
+_unlinked: dict[tuple[str, str], tuple[Any, datetime]] = {}
+"""The context of the task in this process, if assets have started its run, and since when it works."""
+
 
 class TelemetryListener:
     """Tells the logs and spans of a task, and the span of a run, what the run uses."""
 
     def __init__(self) -> None:
         follow(_bind)
+        follow(_link)
 
     @hookimpl
     def on_task_instance_running(self, task_instance: Any) -> None:
@@ -74,13 +83,18 @@ def _quietly(step: Callable[[Any], None], of: Any) -> None:
 
 
 def _enter(task_instance: Any) -> None:
-    dag_run = task_instance.get_template_context()["dag_run"]
+    context = task_instance.get_template_context()
+    dag_run = context["dag_run"]
+    run = (dag_run.dag_id, dag_run.run_id)
+    if dag_run.consumed_asset_events:
+        _unlinked[run] = (context, datetime.now(UTC))
     # Airflow puts what structlog's context holds into every record, those of the logging module as well.
-    entered((dag_run.dag_id, dag_run.run_id), _carried(dag_run), mark=False)
+    entered(run, _carried(dag_run), mark=False)
 
 
 def _leave(task_instance: Any) -> None:
     run = (task_instance.dag_id, task_instance.run_id)
+    _unlinked.pop(run, None)
     if seen.here() == run:
         structlog.contextvars.unbind_contextvars(FIELD)
         left(run)
@@ -98,3 +112,18 @@ def _bind(run: tuple[str, str]) -> None:
     label = seen.label(run)
     if label and seen.here() == run:
         structlog.contextvars.bind_contextvars(**{FIELD: label})
+
+
+def _link(run: tuple[str, str]) -> None:
+    decided, _ = seen.pins(run)
+    if not decided or run not in _unlinked:
+        return
+    context, since = _unlinked.pop(run)
+    # What was decided before this task began was told by the task that decided it.
+    if decided[0].confirmed and decided[0].at >= since:
+        found = links(context)
+        link(found)
+        listed = [f"{pin.snapshot} by {pin.run.job}/{pin.run.run_id}" for pin in found[:_LISTED]]
+        more = [f"{len(found) - _LISTED} more"] if len(found) > _LISTED else []
+        if found:
+            _log.info("the assets that started this run were made with %s", ", ".join(listed + more))

@@ -35,6 +35,7 @@ from runpin.observing import (
     seen,
 )
 from runpin.observing.attributes import MOST_NAMED
+from runpin.observing.linking import LINKS
 from runpin.observing.measuring import MOST_APPLICATIONS, MOST_SNAPSHOTS, OTHER, Meters, PinCounts
 from runpin.observing.sightings import Sightings, run_of
 from runpin.observing.spans import ConfigSpanProcessor
@@ -131,7 +132,7 @@ def test_the_reference_names_everything() -> None:
     flag = flag_attributes(
         "flag", "payments", "payments.prod.v1", variant="a", value=True, reason="split", error="general"
     )
-    named = {*attributes(pin_of(1)), *flag}
+    named = {*attributes(pin_of(1)), *flag, LINKS}
 
     assert {"config.stale", "error.type", "runpin.step", "config.pin.asked"} <= labels
     assert [] == [name for name in sorted(named | labels | set(MEASURED)) if f"`{name}`" not in page]

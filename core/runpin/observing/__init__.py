@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from runpin.observing.attributes import attributes
 from runpin.observing.flags import flag_attributes, flag_listener
+from runpin.observing.linking import link
 from runpin.observing.logs import ConfigSnapshotFilter, add_config_snapshot, mark_records
 from runpin.observing.sightings import run_of, seen
 from runpin.observing.telling import attach, entered, follow, left, looked, step, switch, tell
@@ -22,6 +23,7 @@ __all__ = [
     "flag_listener",
     "follow",
     "left",
+    "link",
     "looked",
     "mark_records",
     "run_of",
