@@ -14,6 +14,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from runpin.errors import RunpinError
 from runpin.model import Scope
@@ -22,6 +23,7 @@ from world import Host, World
 
 LEDGER = Scope("ledger", "prod")
 LINE = "rows were written"
+FLAG: dict[str, Any] = {"id": "new-ledger", "enabled": True}
 
 
 def main() -> None:
@@ -64,6 +66,7 @@ def exported(folder: Path) -> None:
         config = run.get_config("payments/etl")
         with trace.get_tracer("user").start_as_current_span("part"):
             logging.getLogger("user").warning(LINE)
+            _decide()
         propagate.inject(headers)
         carried = dict(baggage.get_all())
     left = dict(baggage.get_all())
@@ -117,9 +120,19 @@ def unobserved(folder: Path, *, api: bool) -> None:
 
 def _world(folder: Path) -> tuple[World, Host]:
     world = World(folder)
-    world.publish({"etl": {"batch_size": 7}})
+    world.publish({"etl": {"batch_size": 7}, "flags": {"feature_management": {"feature_flags": [FLAG]}}})
     world.publish({"etl": {"book": 1}}, scope=LEDGER)
     return world, world.host()
+
+
+def _decide() -> None:
+    from openfeature import api
+
+    from runpin.flags import RunpinProvider
+
+    api.set_provider_and_wait(RunpinProvider("payments/flags"))
+    if not api.get_client().get_boolean_value(FLAG["id"], default_value=False):
+        raise AssertionError("the flag is on")
 
 
 def _fail(host: Host) -> None:

@@ -86,10 +86,10 @@ def _enter(task_instance: Any) -> None:
     context = task_instance.get_template_context()
     dag_run = context["dag_run"]
     run = (dag_run.dag_id, dag_run.run_id)
-    if dag_run.consumed_asset_events:
-        _unlinked[run] = (context, datetime.now(UTC))
     # Airflow puts what structlog's context holds into every record, those of the logging module as well.
     entered(run, _carried(dag_run), mark=False)
+    if dag_run.consumed_asset_events:
+        _unlinked[run] = (context, datetime.now(UTC))
 
 
 def _leave(task_instance: Any) -> None:

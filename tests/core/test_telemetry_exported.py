@@ -90,6 +90,17 @@ def test_our_own_spans_arrive(exported: Exported) -> None:
     assert "UnknownChannel" == failed.attributes["error.type"]
 
 
+def test_evaluations_of_flags_arrive_with_the_snapshot(exported: Exported) -> None:
+    """On the span in which the program has asked OpenFeature."""
+    receiver, said = exported
+    (part,) = receiver.spans("part")
+
+    assert ("new-ledger", "runpin", "payments", said["snapshot"], True, "static") == tuple(
+        part.events["feature_flag.evaluation"][f"feature_flag.{name}"]
+        for name in ("key", "provider.name", "set.id", "version", "result.value", "result.reason")
+    )
+
+
 def test_log_records_arrive_with_the_snapshot(exported: Exported) -> None:
     """Through OpenTelemetry's own handler of the logging module."""
     receiver, said = exported
