@@ -14,15 +14,16 @@ from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleA
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser  # noqa: TID253 - a program
 
 ONE_DAG = "tab_taker"
-"""The only DAG that `few` may see."""
+"""The only DAG that `few` and `one` may see."""
 
-ROLES = {"everything": "viewer", "few": "viewer", "nothing": ""}
+ROLES = {"everything": "viewer", "few": "viewer", "one": "viewer", "nothing": ""}
 PEOPLE = (
     ("nobody", "nothing"),
     ("everything", "header"),
     ("everything", "cookie"),
     ("everything", "post"),
     ("few", "header"),
+    ("one", "header"),
     ("nothing", "cookie"),
 )
 """Who asks, and how they show who they are: `nobody` shows nothing."""
@@ -31,11 +32,22 @@ PREFIX = "/behind/a/proxy"
 
 
 class Rights(SimpleAuthManager):
-    """Lets `few` see one DAG, and `nothing` see none."""
+    """
+    Lets `few` see one DAG, and `nothing` see none; `one` sees the same one, and may nothing that is not about a DAG.
+
+    Attributes:
+        asked: what of which DAG somebody wanted to see, None for a DAG itself and for DAGs in general.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[str | None, str | None]] = []
 
     def is_authorized_dag(self, *, method: Any, user: Any, access_entity: Any = None, details: Any = None) -> bool:
         """Tell whether *user* may see a DAG, or DAGs in general."""
-        if user.username == "few" and details is not None and details.id not in {None, ONE_DAG}:
+        dag_id = None if details is None else details.id
+        self.asked.append((None if access_entity is None else access_entity.name, dag_id))
+        if dag_id not in {"few": {None, ONE_DAG}, "one": {ONE_DAG}}.get(user.username, {dag_id}):
             return False
         allowed: bool = super().is_authorized_dag(
             method=method, user=user, access_entity=access_entity, details=details
@@ -62,9 +74,14 @@ def main() -> None:
     sys.stdout.write(f"\nANSWER {json.dumps({'methods': methods, 'told': told})}\n")
 
 
+def person(name: str) -> SimpleAuthManagerUser:
+    """Return who goes by *name*."""
+    return SimpleAuthManagerUser(username=name, role=ROLES[name], teams=[])
+
+
 def token(manager: Any, name: str) -> str:
     """Return what lets *name* in."""
-    found: str = manager.generate_jwt(SimpleAuthManagerUser(username=name, role=ROLES[name], teams=[]))
+    found: str = manager.generate_jwt(person(name))
     return found
 
 

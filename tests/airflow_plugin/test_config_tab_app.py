@@ -31,13 +31,12 @@ def built(open_core: Callable[[], Runpin]) -> Any:
     from airflow.api_fastapi.core_api.security import get_user
 
     from airflow_provider_runpin.ui.app import build
+    from airflow_provider_runpin.ui.rights import GUARDS, readable
 
     app = build(open_core)
-    for route in app.routes:
-        for needed in getattr(getattr(route, "dependant", None), "dependencies", ()):
-            if needed.call.__module__.startswith("airflow."):
-                app.dependency_overrides[needed.call] = lambda: None
-    app.dependency_overrides[get_user] = lambda: None
+    for passed in (*GUARDS, get_user):
+        app.dependency_overrides[passed] = lambda: None
+    app.dependency_overrides[readable] = lambda: {"nightly"}
     return app
 
 
@@ -67,7 +66,6 @@ def test_a_store_that_is_away_is_a_problem_and_no_secret(tmp_path: Path) -> None
         return Runpin.open(home=tmp_path, store="postgresql://ada:s3cret@127.0.0.1:1/runpin")
 
     app = built(away)
-    app.dependency_overrides[readable()] = lambda: {"nightly"}
     problems = asyncio.run(ask(app, "/api/problems"))
     runs = asyncio.run(ask(app, "/api/snapshots/payments.prod.v9.000000000000/runs"))
 
@@ -115,19 +113,11 @@ def test_a_question_without_an_answer_gets_an_error_as_json(
     """What is wrong with it is said in the form of all errors."""
     live = publish(core, "payments", 2)
     app = built(lambda: core)
-    app.dependency_overrides[readable()] = lambda: {"nightly"}
 
     answer = asyncio.run(ask(app, path.format(live=live), **query))
 
     assert answer.status_code == status
     assert kind is None or ErrorAnswer.model_validate_json(answer.text).kind == kind
-
-
-def readable() -> Any:
-    """Return what finds the DAGs that a reader may see."""
-    from airflow_provider_runpin.ui import app
-
-    return app._readable  # noqa: SLF001 - replaced where there is no database of Airflow
 
 
 def test_questions_wait_for_each_other_and_not_for_airflow(core: Runpin) -> None:
@@ -154,7 +144,6 @@ def test_questions_wait_for_each_other_and_not_for_airflow(core: Runpin) -> None
 
     async def story() -> tuple[int, list[int]]:
         app = built(lambda: core)
-        app.dependency_overrides[readable()] = lambda: {"nightly"}
         snapshot = str(core.store.channels("prod", None)[0].snapshot)
         questions = [asyncio.ensure_future(ask(app, f"/api/snapshots/{snapshot}/runs")) for _ in range(40)]
         assert await asyncio.to_thread(full.wait, 60)
@@ -170,10 +159,10 @@ def test_questions_wait_for_each_other_and_not_for_airflow(core: Runpin) -> None
 
 def unguarded(app: Any) -> list[str]:
     """Return the routes that do not ask Airflow whether who asks may see DAGs, or their runs."""
+    from airflow_provider_runpin.ui.rights import GUARDS
+
     return [
-        route.path
-        for route in app.routes
-        if not any("requires_access_dag" in needed.call.__qualname__ for needed in route.dependant.dependencies)
+        route.path for route in app.routes if GUARDS.isdisjoint(needed.call for needed in route.dependant.dependencies)
     ]
 
 
@@ -185,6 +174,33 @@ def test_every_route_asks_airflow_who_may_see() -> None:
 
     assert before == []
     assert unguarded(app) == ["/api/forgotten"]
+
+
+def test_a_dag_in_the_query_gives_no_right(core: Runpin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may see one DAG only is refused what is not about that DAG, and naming it changes nothing."""
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", "tab_rights.Rights")
+    from airflow.api_fastapi.app import create_auth_manager, purge_cached_app
+    from airflow.api_fastapi.core_api.security import get_user
+
+    from airflow_provider_runpin.ui.app import build
+    from tab_rights import ONE_DAG, Rights, person
+
+    app, rights = build(lambda: core), create_auth_manager()
+    app.dependency_overrides[get_user] = lambda: person("one")
+    general = [route.path for route in app.routes if "{dag_id}" not in getattr(route, "path", "")]
+    try:
+        statuses = {
+            (path, dag_id): asyncio.run(ask(app, path, dag_id=dag_id)).status_code
+            for path in general
+            for dag_id in (ONE_DAG, "", "~")
+        }
+    finally:
+        purge_cached_app()
+
+    assert isinstance(rights, Rights)
+    assert set(statuses.values()) == {403}
+    assert len(rights.asked) == len(statuses) == 15
+    assert set(rights.asked) == {(None, None), ("RUN", None)}
 
 
 def test_the_page_about_the_api_names_every_route() -> None:

@@ -6,9 +6,6 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
-from airflow.api_fastapi.app import get_auth_manager  # noqa: TID253 - only the API server imports this module
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity  # noqa: TID253 - likewise
-from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag  # noqa: TID253 - likewise
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 
@@ -23,6 +20,7 @@ from airflow_provider_runpin.ui.answers import (
 )
 from airflow_provider_runpin.ui.errors import NO_STORE, AnsweringRoute
 from airflow_provider_runpin.ui.files import content_type, static_files, static_version
+from airflow_provider_runpin.ui.rights import readable, reads_dags, reads_runs, reads_runs_of_the_dag
 from airflow_provider_runpin.ui.seen import story_of
 from runpin.model import SnapshotId
 
@@ -39,9 +37,6 @@ _AT_A_TIME = 8
 """Questions that wait for runpin's backends at a time; Airflow's own routes have threads of their own."""
 
 _FOR_EVER = {"Cache-Control": "private, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-
-_reads_dags = Depends(requires_access_dag("GET"))
-_reads_runs = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 
 
 class Desk:
@@ -82,30 +77,25 @@ async def _desk(request: Request) -> Desk:
     return desk
 
 
-def _readable(user: GetUserDep) -> set[str]:
-    """Return the DAGs that the reader may see."""
-    return get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
-
-
 Here = Annotated[Desk, Depends(_desk)]
-Readable = Annotated[set[str], Depends(_readable)]
+Readable = Annotated[set[str], Depends(readable)]
 Text = Annotated[str, Query(max_length=1000)]
 MaybeText = Annotated[str | None, Query(max_length=1000)]
 
 router = APIRouter(route_class=AnsweringRoute)
 
 
-@router.get("/api/dags/{dag_id}/run", dependencies=[_reads_runs])
-async def run(dag_id: str, run_id: Text, readable: Readable, desk: Here, response: Response) -> RunAnswer:
+@router.get("/api/dags/{dag_id}/run", dependencies=[Depends(reads_runs_of_the_dag)])
+async def run(dag_id: str, run_id: Text, visible: Readable, desk: Here, response: Response) -> RunAnswer:
     """Tell what one run uses, and how that compares."""
 
     def find(showing: Showing, deployment: str) -> object:
-        return showing.run(story_of(dag_id, run_id, deployment, readable))
+        return showing.run(story_of(dag_id, run_id, deployment, visible))
 
     return await desk.answer(RunAnswer, find, response)
 
 
-@router.get("/api/dags/{dag_id}/diff", dependencies=[_reads_runs])
+@router.get("/api/dags/{dag_id}/diff", dependencies=[Depends(reads_runs_of_the_dag)])
 async def diff(
     dag_id: str, run_id: Text, application: Text, against: Text, desk: Here, response: Response
 ) -> DiffAnswer:
@@ -117,37 +107,37 @@ async def diff(
     return await desk.answer(DiffAnswer, find, response)
 
 
-@router.get("/api/snapshots/{snapshot}/runs", dependencies=[_reads_runs])
+@router.get("/api/snapshots/{snapshot}/runs", dependencies=[Depends(reads_runs)])
 async def runs_on(
-    snapshot: str, readable: Readable, desk: Here, response: Response, after: MaybeText = None
+    snapshot: str, visible: Readable, desk: Here, response: Response, after: MaybeText = None
 ) -> SnapshotRunsAnswer:
     """Tell which runs used a snapshot."""
 
     def find(showing: Showing, deployment: str) -> object:
-        return showing.runs_on(SnapshotId.parse(snapshot), after, partial(_belongs, deployment, readable))
+        return showing.runs_on(SnapshotId.parse(snapshot), after, partial(_belongs, deployment, visible))
 
     return await desk.answer(SnapshotRunsAnswer, find, response)
 
 
-@router.get("/api/applications", dependencies=[_reads_dags])
+@router.get("/api/applications", dependencies=[Depends(reads_dags)])
 async def applications(desk: Here, response: Response) -> ApplicationsAnswer:
     """Tell what is live."""
     return await desk.answer(ApplicationsAnswer, lambda showing, _: showing.applications(), response)
 
 
-@router.get("/api/applications/{application}/history", dependencies=[_reads_dags])
+@router.get("/api/applications/{application}/history", dependencies=[Depends(reads_dags)])
 async def history(application: str, desk: Here, response: Response, channel: MaybeText = None) -> HistoryAnswer:
     """Tell what happened to an application."""
     return await desk.answer(HistoryAnswer, lambda showing, _: showing.history(application, channel), response)
 
 
-@router.get("/api/problems", dependencies=[_reads_dags])
+@router.get("/api/problems", dependencies=[Depends(reads_dags)])
 async def problems(desk: Here, response: Response) -> ProblemsAnswer:
     """Tell what is wrong now."""
     return await desk.answer(ProblemsAnswer, lambda showing, _: showing.problems(), response)
 
 
-@router.get("/static/{version}/{file}", dependencies=[_reads_dags])
+@router.get("/static/{version}/{file}", dependencies=[Depends(reads_dags)])
 async def static(version: str, file: str) -> Response:
     """Hand out one file of the pages."""
     body, kind = static_files().get(file), content_type(file)
@@ -175,8 +165,8 @@ def _own_core() -> Runpin:
     return default()
 
 
-def _belongs(deployment: str, readable: set[str], run: RunKey) -> bool | None:
+def _belongs(deployment: str, visible: set[str], run: RunKey) -> bool | None:
     # A backfill as a whole is no run, and has no incarnation.
     if (run.engine, run.deployment) != ("airflow", deployment) or not run.incarnation:
         return None
-    return run.job in readable
+    return run.job in visible
