@@ -105,6 +105,8 @@ def test_a_fault_is_an_answer_without_its_inside(caplog: pytest.LogCaptureFixtur
         ("/api/applications/payments/history", {"channel": "canary"}, 200, None),
         ("/api/dags/nightly/run", {}, 422, "Unreadable"),
         ("/api/dags/nightly/diff", {"run_id": "r1"}, 422, "Unreadable"),
+        ("/api/dags/nightly/run", {"run_id": "a\0b"}, 422, "Unreadable"),
+        ("/api/dags/a%00b/run", {"run_id": "r1"}, 422, "Unreadable"),
     ],
 )
 def test_a_question_without_an_answer_gets_an_error_as_json(

@@ -40,6 +40,9 @@ class AnsweringRoute(APIRoute):
         inner = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            if any("\0" in each for each in (*request.path_params.values(), *request.query_params.values())):
+                # Airflow's database is asked even about who may ask, and PostgreSQL takes none.
+                return _answer(422, ErrorAnswer(kind="Unreadable", what="the question holds a character that is null"))
             try:
                 return await inner(request)
             except HTTPException as error:
