@@ -10,7 +10,6 @@ Nothing else here does I/O, and whatever happens, it never raises.
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog  # Airflow's own logging
@@ -22,6 +21,7 @@ from runpin.proposing import KEY, read_proposal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
 
     from airflow.models.dagrun import DagRun
 
@@ -34,7 +34,7 @@ FIELD = "config_snapshot"
 _LISTED = 8
 
 _unlinked: dict[tuple[str, str], tuple[Any, datetime]] = {}
-"""The context of the task in this process, if assets have started its run, and since when it works."""
+"""The context of the task in this process, if assets have started its run, and when the task started."""
 
 
 class TelemetryListener:
@@ -89,7 +89,7 @@ def _enter(task_instance: Any) -> None:
     # Airflow puts what structlog's context holds into every record, those of the logging module as well.
     entered(run, _carried(dag_run), mark=False)
     if dag_run.consumed_asset_events:
-        _unlinked[run] = (context, datetime.now(UTC))
+        _unlinked[run] = (context, task_instance.start_date)
 
 
 def _leave(task_instance: Any) -> None:

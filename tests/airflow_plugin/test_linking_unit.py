@@ -32,7 +32,8 @@ def process(core: Runpin) -> Iterator[Process]:
     def task(events: list[Any], reads: str = "payments") -> dict[str, Any]:
         context = in_task(starting(run_id="taker"))
         context["dag_run"].consumed_asset_events.extend(events)
-        instance = SimpleNamespace(dag_id="nightly", run_id="taker", get_template_context=lambda: context)
+        started = {"start_date": core.clock.now(), "get_template_context": lambda: context}
+        instance = SimpleNamespace(dag_id="nightly", run_id="taker", **started)
         seen.clear()
         with provider.get_tracer("test").start_as_current_span("task") as span:
             _run(telemetry, instance, lambda: run_of(context, core).pin(reads))
