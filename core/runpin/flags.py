@@ -14,7 +14,12 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from featuremanagement import FeatureManager, TargetingContext  # noqa: TID253 - nobody else loads this module
-from openfeature.exception import ErrorCode  # noqa: TID253 - as above
+from openfeature.exception import (  # noqa: TID253 - as above
+    ErrorCode,
+    FlagNotFoundError,
+    OpenFeatureError,
+    TypeMismatchError,
+)
 from openfeature.flag_evaluation import FlagResolutionDetails, Reason  # noqa: TID253 - as above
 from openfeature.hook import Hook  # noqa: TID253 - as above
 from openfeature.provider import AbstractProvider  # noqa: TID253 - as above
@@ -120,27 +125,36 @@ class RunpinProvider(AbstractProvider):
     ) -> FlagResolutionDetails[Value]:
         said: dict[str, bool | int | float | str] = {SET_ID: self._application}
         try:
-            run = self._run()
-            pin = run.pin(self._application)
-            said[VERSION] = str(pin.snapshot)
-            flag = self._flags_at(run, pin).get(key)
-            if flag is None:
-                return _wrong(default, ErrorCode.FLAG_NOT_FOUND, f"{self._path} declares no flag {key[:80]!r}", said)
-            event = _evaluate(flag, _asking(run, context))
-        except NoRun as error:
-            return _wrong(default, ErrorCode.PROVIDER_NOT_READY, str(error), said)
-        except RunpinError as error:
-            return _wrong(default, ErrorCode.GENERAL, str(error), said)
-        except ValueError as error:
-            return _wrong(default, ErrorCode.PARSE_ERROR, f"{self._path}: {error}", said)
-        return _answer(event, default, read(event), said)
+            event = self._evaluate(key, context, said)
+            return _answer(event, default, read(event), said)
+        except (OpenFeatureError, RunpinError, ValueError) as error:
+            code, message = _in_openfeatures_words(error)
+            return FlagResolutionDetails(default, code, message, Reason.ERROR, flag_metadata=said)
+
+    def _evaluate(
+        self, key: str, context: EvaluationContext | None, said: dict[str, bool | int | float | str]
+    ) -> EvaluationEvent:
+        run = self._run()
+        pin = run.pin(self._application)
+        said[VERSION] = str(pin.snapshot)
+        flag = self._flags_at(run, pin).get(key)
+        if flag is None:
+            raise FlagNotFoundError(f"{self._path} declares no flag {key[:80]!r}")
+        return _evaluate(flag, _asking(run, context))
 
     def _flags_at(self, run: PinnedRun, pin: Pin) -> Flags:
         digest, flags = self._held
         if digest != pin.digest:
-            flags = flags_of(thaw(run.body(self._path)))
+            flags = _declared(run, self._path)
             self._held = (pin.digest, flags)
         return flags
+
+
+def _declared(run: PinnedRun, path: str) -> Flags:
+    try:
+        return flags_of(thaw(run.body(path)))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 class EvaluationHook(Hook):
@@ -207,13 +221,18 @@ def _answer(
         # It has some, and gives none to whom was asked for.
         return FlagResolutionDetails(default, reason=reason, flag_metadata=said)
     of = "a flag without variants" if variant is None else f"variant {variant.name!r}"
-    return _wrong(default, ErrorCode.TYPE_MISMATCH, f"{of} has no value of the kind that was asked for", said)
+    raise TypeMismatchError(f"{of} has no value of the kind that was asked for")
 
 
-def _wrong(default: Value, code: ErrorCode, message: str, said: FlagMetadata) -> FlagResolutionDetails[Value]:
-    return FlagResolutionDetails(
-        default, error_code=code, error_message=message, reason=Reason.ERROR, flag_metadata=said
-    )
+def _in_openfeatures_words(error: Exception) -> tuple[ErrorCode, str | None]:
+    match error:
+        case OpenFeatureError():
+            return error.error_code, error.error_message
+        case NoRun():
+            return ErrorCode.PROVIDER_NOT_READY, str(error)
+        case RunpinError():
+            return ErrorCode.GENERAL, str(error)
+    return ErrorCode.PARSE_ERROR, str(error)
 
 
 def _boolean(event: EvaluationEvent) -> bool:
