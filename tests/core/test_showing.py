@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runpin.errors import UnknownSnapshot
-from runpin.model import Asked, Origin, RunKey, Scope
+from runpin.model import Asked, Origin, Pin, RunKey, Scope
 from runpin.overrides import Override, OverrideKind
 from runpin.showing import SeenLink, SeenRun, SnapshotRuns
 from shown_world import MONDAY, TUESDAY, Shown, story
@@ -58,6 +58,24 @@ def test_a_run_that_read_nothing_is_told_with_its_proposal(shown: Shown) -> None
     assert payments.previous is not None
     assert payments.previous.snapshot is None
     assert payments.previous.differs is None
+
+
+def test_two_tenants_in_one_run_are_told_apart(shown: Shown) -> None:
+    """Each has its own pin and live, and what was proposed is for the tenant that the run is for."""
+    proposed = shown.world.version(1)
+    acme = shown.world.publish({"etl": {"batch_size": 7}}, scope=Scope("payments", "prod", "acme"))
+    shown.ledger.put_if_absent(
+        Pin(run_key(MONDAY), acme.scope, acme.snapshot, acme.digest, shown.world.clock.now(), revision=1)
+    )
+
+    told = shown.showing.run(story(MONDAY, proposed=proposed))
+
+    assert [(each.environment, each.tenant, each.proposed) for each in told.applications] == [
+        ("prod", None, proposed),
+        ("prod", "acme", None),
+    ]
+    assert [each.live.snapshot for each in told.applications if each.live] == [proposed, acme.snapshot]
+    assert (told.environment, told.tenant) == ("prod", None)
 
 
 def test_runs_of_one_name_are_not_mixed_up(shown: Shown) -> None:

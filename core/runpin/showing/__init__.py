@@ -25,14 +25,12 @@ from runpin.showing.facts import (
     ProblemsFacts,
     RunApplication,
     RunFacts,
-    SeenLink,
-    SeenRun,
     Side,
     SnapshotRuns,
-    Story,
     Value,
 )
 from runpin.showing.showing import Showing
+from runpin.showing.story import SeenLink, SeenRun, Story
 from runpin.showing.tracing import Tracing
 
 __all__ = [

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from runpin.comparing import Change
     from runpin.model import Origin, Pin, Scope, Snapshot
     from runpin.showing.backends import Backends
-    from runpin.showing.facts import SeenRun, Story
     from runpin.showing.looking import Look
+    from runpin.showing.story import SeenRun, Story
 
 LONGEST_VALUE = 2000
 """Characters of a value that are told."""

@@ -1,55 +1,13 @@
-"""What is shown, as values: the questions that an engine asks, and the facts it gets."""
+"""What is shown, as values: the facts that an engine gets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from runpin.comparing import Kind
-from runpin.model import Asked, Commit, Digest, Origin, RunKey, SnapshotId
+from runpin.model import Asked, Commit, Digest, Origin, SnapshotId
 from runpin.overrides import Override
-from runpin.proposing import Proposal
-
-
-@dataclass(frozen=True, slots=True)
-class SeenRun:
-    """A run as its engine knows it, and what it carries."""
-
-    key: RunKey
-    proposal: Proposal = field(default_factory=Proposal)
-
-
-@dataclass(frozen=True, slots=True)
-class SeenLink:
-    """
-    A run that another one follows from.
-
-    Attributes:
-        kind: `asset` if it produced what the other one waited for, `trigger` if it started it.
-        run: which run.
-        asset: what it produced, None if it started the other one.
-    """
-
-    kind: str
-    run: SeenRun
-    asset: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """
-    What an engine knows about a run that somebody looks at.
-
-    Attributes:
-        run: the run itself.
-        previous: the run of the same job before it, None if there is none.
-        parents: the runs it follows from.
-    """
-
-    run: SeenRun
-    previous: SeenRun | None = None
-    parents: Sequence[SeenLink] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +83,7 @@ class RunApplication:
     """One application in one run; `epochs` are newest first."""
 
     application: str
+    environment: str
     tenant: str | None
     epochs: tuple[PinFacts, ...]
     proposed: SnapshotId | None
@@ -155,11 +114,12 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What one run uses, and how that compares."""
+    """What one run uses, and how that compares; environment and tenant are those of whoever shows it."""
 
     job: str
     run_id: str
     environment: str
+    tenant: str | None
     deployment: str
     applications: tuple[RunApplication, ...]
     parents: tuple[Parent, ...]

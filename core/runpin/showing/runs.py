@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from runpin.model import Pin, RunKey, SnapshotId
     from runpin.showing.backends import Backends
-    from runpin.showing.facts import SeenLink, SeenRun, Story
     from runpin.showing.looking import Look
+    from runpin.showing.story import SeenLink, SeenRun, Story
 
 _PAGE = 100
 _PARENTS = 100
@@ -37,7 +37,8 @@ def show_run(look: Look, of: Backends, story: Story) -> RunFacts:
         by_scope.setdefault(of.scope(application), [])
     told = [_application(look, of, story, scope, by_scope[scope]) for scope in sorted(by_scope, key=str)]
     parents = _parents(look, story.parents)
-    return RunFacts(key.job, key.run_id, of.environment, key.deployment, tuple(told), parents, look.problems)
+    here = (of.environment, of.tenant, key.deployment)
+    return RunFacts(key.job, key.run_id, *here, tuple(told), parents, look.problems)
 
 
 def show_runs_on(
@@ -83,11 +84,13 @@ def _by_scope(pins: Iterable[Pin]) -> dict[Scope, list[Pin]]:
 
 
 def _application(look: Look, of: Backends, story: Story, scope: Scope, pins: Sequence[Pin]) -> RunApplication:
-    proposed = story.run.proposal.pins.get(scope.application)
+    # What a run carries is for the environment and tenant that it runs for.
+    proposed = story.run.proposal.pins.get(scope.application) if scope == of.scope(scope.application) else None
     used = pins[0].snapshot if pins else proposed
     live = look.live(scope, pins[0].channel if pins else of.channel)
     return RunApplication(
         scope.application,
+        scope.environment,
         scope.tenant,
         tuple(look.epoch(pin) for pin in pins),
         proposed,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
         ProblemsFacts,
         RunFacts,
         SnapshotRuns,
-        Story,
     )
+    from runpin.showing.story import Story
 
 T = TypeVar("T")
 

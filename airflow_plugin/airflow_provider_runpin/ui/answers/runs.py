@@ -89,6 +89,7 @@ class RunApplicationAnswer(Answer):
 
     Attributes:
         application: its name.
+        environment: of which environment it is.
         tenant: whose configuration it is, null if there are no tenants.
         epochs: the run's pin, newest first; the first one is what the run uses now. Empty if it has read nothing yet.
         proposed: what was written into the run when it started; null if nothing was. It is what a run without any
@@ -100,6 +101,7 @@ class RunApplicationAnswer(Answer):
     """
 
     application: str
+    environment: str
     tenant: str | None
     epochs: list[PinAnswer]
     proposed: Text | None
@@ -142,7 +144,8 @@ class RunAnswer(Answer):
     Attributes:
         dag_id: of which DAG.
         run_id: which run.
-        environment: of which environment its configuration is.
+        environment: the environment of this API server, which is as a rule that of the run's configuration.
+        tenant: its tenant; null if there are none. Only configuration of its environment and tenant is compared.
         deployment: the name of this Airflow in pins.
         applications: by name; empty if the run has read nothing and nothing was proposed to it.
         parents: the runs it follows from, at most 100.
@@ -152,6 +155,7 @@ class RunAnswer(Answer):
     dag_id: DagId
     run_id: str
     environment: str
+    tenant: str | None
     deployment: str
     applications: list[RunApplicationAnswer]
     parents: list[ParentAnswer]
