@@ -23,30 +23,25 @@ from runpin.cli.printing import columns, emit, heading, note, value_text
 from runpin.cli.shapes import Shape, commit_shape, commit_text, origin_shape, snapshot_shape
 from runpin.comparing import Change, Kind, compare
 from runpin.errors import Conflict, RunpinError
-from runpin.parsing.pointers import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runpin.assembly import Runpin
-    from runpin.model import Commit, Document, Origin, Snapshot
+    from runpin.model import Commit, Snapshot
+    from runpin.showing import Traced
 
 _SIGNS = {Kind.ADDED: "+", Kind.CHANGED: "~", Kind.REMOVED: "-"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One of the two snapshots; `sources` holds its documents with their lines, as far as they can be had."""
+    """One of the two snapshots, and the lines that set its values, as far as they can be had."""
 
     snapshot: Snapshot
     values: Mapping[str, Any]
     commit: Commit | None
-    sources: Mapping[str, Document]
-    missing: str | None
-
-    def origin(self, document: str, pointer: str) -> Origin | None:
-        source = self.sources.get(document)
-        return None if source is None else origin_of(source.origins, pointer)
+    lines: Traced
 
 
 def diff(
@@ -103,21 +98,17 @@ def _pair(core: Runpin, before: str, after: str | None) -> tuple[Snapshot, Snaps
 
 def _side(core: Runpin, snapshot: Snapshot, repository: str | None) -> _Side:
     from runpin.showcase import documents_at
+    from runpin.showing import Traced, lines_in, traced
 
-    values = documents_of(core, snapshot)
-    publication = publication_of(core, snapshot)
-    if publication is None:
-        return _Side(snapshot, values, None, {}, "its publication is too long ago to be found")
-    commit = publication.commit
-    if not commit.reproducible:
-        return _Side(snapshot, values, commit, {}, "it was published from a plain folder")
-    try:
-        compiled = documents_at(core, snapshot, commit, repository)
-    except RunpinError as error:
-        return _Side(snapshot, values, commit, {}, error.what)
-    # Only a document that still compiles to the same bytes has the lines of these values.
-    same = {name: each for name, each in compiled.items() if snapshot.documents.get(name) == each.digest}
-    return _Side(snapshot, values, commit, same, None)
+    def find(snapshot: Snapshot, commit: Commit) -> Traced:
+        try:
+            return lines_in(documents_at(core, snapshot, commit, repository), snapshot)
+        except RunpinError as error:
+            return Traced(missing=error.what)
+
+    values, publication = documents_of(core, snapshot), publication_of(core, snapshot)
+    commit = None if publication is None else publication.commit
+    return _Side(snapshot, values, commit, traced(snapshot, commit, find))
 
 
 def _side_shape(side: _Side) -> Shape:
@@ -131,13 +122,9 @@ def _change_shape(change: Change, old: _Side, new: _Side) -> Shape:
         "kind": str(change.kind),
         "before": change.before,
         "after": change.after,
-        "before_origin": None if change.kind is Kind.ADDED else origin_shape(_origin(change, old)),
-        "after_origin": None if change.kind is Kind.REMOVED else origin_shape(_origin(change, new)),
+        "before_origin": None if change.kind is Kind.ADDED else origin_shape(old.lines.origin(change)),
+        "after_origin": None if change.kind is Kind.REMOVED else origin_shape(new.lines.origin(change)),
     }
-
-
-def _origin(change: Change, side: _Side) -> Origin | None:
-    return side.origin(change.document, change.pointer)
 
 
 def _print(changes: Sequence[Change], old: _Side, new: _Side) -> None:
@@ -153,8 +140,8 @@ def _print(changes: Sequence[Change], old: _Side, new: _Side) -> None:
     if not changes:
         note("No value differs.")
     for label, side in (("first", old), ("second", new)):
-        if changes and side.missing:
-            note(f"Lines of the {label} snapshot are not known: {side.missing}.")
+        if changes and side.lines.missing:
+            note(f"Lines of the {label} snapshot are not known: {side.lines.missing}.")
 
 
 def _row(change: Change, old: _Side, new: _Side) -> tuple[str, str, str, str]:
@@ -164,6 +151,6 @@ def _row(change: Change, old: _Side, new: _Side) -> tuple[str, str, str, str]:
         Kind.CHANGED: f"{value_text(change.before)} → {value_text(change.after)}",
         Kind.REMOVED: value_text(change.before),
     }
-    origin = _origin(change, side)
+    origin = side.lines.origin(change)
     place = f"{origin}@{side.commit.sha[:12]}" if origin and side.commit else ""
     return _SIGNS[change.kind], change.pointer or "(whole document)", values[change.kind], place

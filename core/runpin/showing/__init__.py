@@ -31,7 +31,7 @@ from runpin.showing.facts import (
 )
 from runpin.showing.showing import Showing
 from runpin.showing.story import SeenLink, SeenRun, Story
-from runpin.showing.tracing import Tracing
+from runpin.showing.tracing import Tracing, lines_in, traced
 
 __all__ = [
     "ApplicationFacts",
@@ -62,4 +62,6 @@ __all__ = [
     "Traced",
     "Tracing",
     "Value",
+    "lines_in",
+    "traced",
 ]

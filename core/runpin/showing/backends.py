@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runpin.circuit import Circuit
+from runpin.comparing import Change
 from runpin.mirrors import MirrorState
 from runpin.model import Channel, ChannelMove, Commit, Origin, Scope, Snapshot, SnapshotId
+from runpin.parsing.pointers import origin_of
 from runpin.ports import ChannelStore, Clock, History, Overrides, PinLedger, Quarantine, RunSearch, SnapshotStore
 from runpin.resolving import Resolver
 
@@ -29,6 +31,11 @@ class Traced:
 
     origins: Mapping[str, Mapping[str, Origin]] = field(default_factory=dict)
     missing: str | None = None
+
+    def origin(self, change: Change) -> Origin | None:
+        """Return what set the value that differs; None if that is not known."""
+        origins = self.origins.get(change.document)
+        return None if origins is None else origin_of(origins, change.pointer)
 
 
 @dataclass(frozen=True)

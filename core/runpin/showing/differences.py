@@ -9,15 +9,15 @@ from runpin.canonical import thaw
 from runpin.comparing import Kind, compare
 from runpin.errors import UnknownSnapshot
 from runpin.model import SnapshotId
-from runpin.parsing.pointers import origin_of
 from runpin.showing.backends import Traced
 from runpin.showing.facts import Difference, DiffFacts, Side, Value
+from runpin.showing.tracing import traced
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from runpin.comparing import Change
-    from runpin.model import Origin, Pin, Scope, Snapshot
+    from runpin.model import Pin, Scope, Snapshot
     from runpin.showing.backends import Backends
     from runpin.showing.looking import Look
     from runpin.showing.story import SeenRun, Story
@@ -106,17 +106,12 @@ def _values(of: Backends, snapshot: Snapshot, names: Collection[str]) -> dict[st
 def _traced(look: Look, of: Backends, snapshot: Snapshot, changes: Collection[Change]) -> Traced:
     if not changes:
         return Traced()
-    commit = look.commit_of(snapshot.scope, snapshot.id)
-    if commit is None:
-        return Traced(missing="it is not known what it was published from")
-    if not commit.reproducible:
-        return Traced(missing="it was published from a plain folder")
-    return of.trace(snapshot, commit)
+    return traced(snapshot, look.commit_of(snapshot.scope, snapshot.id), of.trace)
 
 
-def _side(look: Look, role: str, snapshot: Snapshot, traced: Traced) -> Side:
+def _side(look: Look, role: str, snapshot: Snapshot, lines: Traced) -> Side:
     commit = look.commit_of(snapshot.scope, snapshot.id)
-    return Side(role, snapshot.id, snapshot.digest, commit, traced.missing)
+    return Side(role, snapshot.id, snapshot.digest, commit, lines.missing)
 
 
 def _difference(change: Change, old: Traced, new: Traced) -> Difference:
@@ -127,16 +122,11 @@ def _difference(change: Change, old: Traced, new: Traced) -> Difference:
         change.kind,
         _value(change.before) if before else None,
         _value(change.after) if after else None,
-        _origin(old, change) if before else None,
-        _origin(new, change) if after else None,
+        old.origin(change) if before else None,
+        new.origin(change) if after else None,
     )
 
 
 def _value(value: Any) -> Value:
     text = json.dumps(value, ensure_ascii=False)
     return Value(text[:LONGEST_VALUE], len(text) > LONGEST_VALUE, len(text))
-
-
-def _origin(traced: Traced, change: Change) -> Origin | None:
-    origins = traced.origins.get(change.document)
-    return None if origins is None else origin_of(origins, change.pointer)

@@ -12,7 +12,7 @@ from runpin.showing.backends import Traced
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from runpin.model import Commit, Document, Origin, Snapshot
+    from runpin.model import Commit, Document, Snapshot
     from runpin.ports import Clock
 
 PATIENCE = 4.0
@@ -89,7 +89,7 @@ class Tracing:
     def _run(self, errand: _Errand, snapshot: Snapshot, commit: Commit) -> None:
         try:
             with self._one_at_a_time:
-                errand.traced = Traced(_same(snapshot, self._documents(snapshot, commit)))
+                errand.traced = lines_in(self._documents(snapshot, commit), snapshot)
         except RunpinError as error:
             errand.traced, errand.failed_at = Traced(missing=error.what), self._clock.monotonic()
         except Exception as error:  # noqa: BLE001 - the thread lives in somebody else's process
@@ -99,8 +99,17 @@ class Tracing:
             errand.done.set()
 
 
-def _same(snapshot: Snapshot, compiled: Mapping[str, Document]) -> Mapping[str, Mapping[str, Origin]]:
+def traced(snapshot: Snapshot, commit: Commit | None, find: Callable[[Snapshot, Commit], Traced]) -> Traced:
+    """Return the lines that set the values of *snapshot*: what *find* returns if *commit* is one to look at."""
+    if commit is None:
+        return Traced(missing="it is not known what it was published from")
+    if not commit.reproducible:
+        return Traced(missing="it was published from a plain folder")
+    return find(snapshot, commit)
+
+
+def lines_in(compiled: Mapping[str, Document], snapshot: Snapshot) -> Traced:
+    """Return the lines that set the values of *snapshot*, of which *compiled* has the documents of its commit."""
     # Only a document that still compiles to the same bytes has the lines of these values.
-    return {
-        name: document.origins for name, document in compiled.items() if snapshot.documents.get(name) == document.digest
-    }
+    same = {name: each.origins for name, each in compiled.items() if snapshot.documents.get(name) == each.digest}
+    return Traced(same)
