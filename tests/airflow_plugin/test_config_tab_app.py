@@ -33,7 +33,7 @@ def built(open_core: Callable[[], Runpin]) -> Any:
     from airflow_provider_runpin.ui.app import build
     from airflow_provider_runpin.ui.rights import GUARDS, readable
 
-    app = build(open_core)
+    app: Any = build(open_core)
     for passed in (*GUARDS, get_user):
         app.dependency_overrides[passed] = lambda: None
     app.dependency_overrides[readable] = lambda: {"nightly"}
@@ -187,9 +187,10 @@ def test_a_dag_in_the_query_gives_no_right(core: Runpin, monkeypatch: pytest.Mon
     from airflow_provider_runpin.ui.app import build
     from tab_rights import ONE_DAG, Rights, person
 
-    app, rights = build(lambda: core), create_auth_manager()
+    app: Any = build(lambda: core)
+    rights = create_auth_manager()
     app.dependency_overrides[get_user] = lambda: person("one")
-    general = [route.path for route in app.routes if "{dag_id}" not in getattr(route, "path", "")]
+    general = [route.path for route in app.routes if "{dag_id}" not in route.path]
     try:
         statuses = {
             (path, dag_id): asyncio.run(ask(app, path, dag_id=dag_id)).status_code

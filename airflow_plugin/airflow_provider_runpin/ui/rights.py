@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow.api_fastapi.app import get_auth_manager  # noqa: TID253 - only the API server imports this module
@@ -29,7 +30,7 @@ def reads_runs(user: GetUserDep) -> None:
     _reads_in_general(user, DagAccessEntity.RUN)
 
 
-GUARDS = frozenset({reads_runs_of_the_dag, reads_dags, reads_runs})
+GUARDS: frozenset[Callable[..., None]] = frozenset({reads_runs_of_the_dag, reads_dags, reads_runs})
 """Each route has one of them."""
 
 
