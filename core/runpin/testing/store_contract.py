@@ -241,13 +241,14 @@ class StoreContract:
         assert lines[:1] == store.publications(SCOPE, 1)
 
     def test_history_tells_moves_newest_first(self, store: Store) -> None:
-        """Each says where the channel came from, who moved it and why."""
+        """Each says where the channel came from, who moved it and why; one on the spot is a move like any other."""
         first, second = publish(store, 1), publish(store, 2)
-        moved = [move(store, first, 0), move(store, second, 1)]
+        moved = [move(store, first, 0), move(store, second, 1), move(store, second, 2)]
         move(store, first, 0, "canary")
         lines = store.moves(SCOPE, "stable", 10)
 
-        assert [(moved[1], first.id), (moved[0], None)] == [(line.channel, line.previous) for line in lines]
+        came_from = [(moved[2], second.id), (moved[1], first.id), (moved[0], None)]
+        assert came_from == [(line.channel, line.previous) for line in lines]
         assert {("ada", "because")} == {(line.actor, line.reason) for line in lines}
         assert lines[:1] == store.moves(SCOPE, "stable", 1)
 
