@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from queue import Empty, Queue
 from threading import Event, Thread
 from time import monotonic
 
@@ -11,12 +13,18 @@ import pytest
 from azure_double import Double
 from azure_double_server import Fault, Server, serving
 from azure_double_wire import Request
+from fault_proxy import in_front_of
 from runpin.azure_appconfig.endpoint import Endpoint
 from runpin.azure_appconfig.watching import AzureWatcher
-from runpin.changes import Change
+from runpin.changes import Change, Watcher
+from runpin.clock import SystemClock
 from runpin.errors import StoreUnavailable
+from runpin.etcd.changes import EtcdWatcher
+from runpin.etcd.cluster import Cluster
+from runpin.ledgers.etcd import EtcdLedger
 from runpin.stores.azure import AzureStore
 from runpin.testing import MemoryLedger
+from runpin.testing.ledger_contract import snapshot_id
 from runpin.testing.store_contract import SCOPE, TENANT, move, publish
 
 LONG = 30.0
@@ -44,7 +52,7 @@ def store(server: Server) -> Iterator[AzureStore]:
         yield AzureStore(endpoint, MemoryLedger())
 
 
-def watcher_of(endpoint: Endpoint, interval: float = 0.05, beside: Beside | None = None) -> AzureWatcher:
+def watcher_of(endpoint: Endpoint, interval: float = 0.05, beside: Watcher | None = None) -> AzureWatcher:
     """Return a watcher that has begun."""
     watcher = AzureWatcher(endpoint, "prod", None, interval=interval, beside=beside)
     assert Change("prod", None, certain=False) == watcher.wait(LONG)
@@ -52,25 +60,32 @@ def watcher_of(endpoint: Endpoint, interval: float = 0.05, beside: Beside | None
 
 
 class Beside:
-    """The watcher of the other backend: told what to say, and listened to."""
+    """A watcher of another backend: told what to say, and listened to."""
 
     def __init__(self) -> None:
-        self.changes: list[Change | StoreUnavailable] = []
+        self.waits = 0
         self.closed = Event()
+        self._said: Queue[Change | StoreUnavailable | None] = Queue()
+
+    def say(self, said: Change | StoreUnavailable, times: int = 1) -> None:
+        """Say it to whoever waits, or will."""
+        for _ in range(times):
+            self._said.put(said)
 
     def wait(self, timeout: float) -> Change | None:
         """Say the next thing."""
-        if self.changes:
-            said = self.changes.pop(0)
+        self.waits += 1
+        with suppress(Empty):
+            said = self._said.get(timeout=0 if self.closed.is_set() else timeout)
             if isinstance(said, StoreUnavailable):
                 raise said
             return said
-        self.closed.wait(timeout)
         return None
 
     def close(self) -> None:
         """End the wait."""
         self.closed.set()
+        self._said.put(None)
 
 
 def looks(server: Server) -> list[Request]:
@@ -212,11 +227,11 @@ def test_the_other_backend_is_listened_to_as_well(endpoint: Endpoint, store: Azu
     """Whichever tells first; a hint does not wait for it, and closing closes it."""
     beside = Beside()
     watcher = watcher_of(endpoint, interval=3600, beside=beside)
-    beside.changes.append(Change("prod", None))
+    beside.say(Change("prod", None))
     assert Change("prod", None) == watcher.wait(LONG)
     move(store, publish(store, 1), 0)
     assert Change("prod", None) == told_by(watcher, watcher.hint)
-    beside.changes.append(StoreUnavailable("away"))
+    beside.say(StoreUnavailable("away"))
     with pytest.raises(StoreUnavailable, match="away"):
         watcher.wait(LONG)
     watcher.close()
@@ -225,11 +240,48 @@ def test_the_other_backend_is_listened_to_as_well(endpoint: Endpoint, store: Azu
     assert watcher.wait(LONG) is None
 
 
+def test_the_other_backend_is_asked_once_however_often_this_one_is(server: Server, endpoint: Endpoint) -> None:
+    """Neither a look nor the end of a wait begins the listening anew, for that costs a connection of etcd's."""
+    beside = Beside()
+    watcher = watcher_of(endpoint, beside=beside)
+    before = len(looks(server))
+    assert [None, None] == [watcher.wait(0.5), watcher.wait(0.5)]
+    beside.say(Change("prod", None))
+
+    assert Change("prod", None) == watcher.wait(LONG)
+    assert len(looks(server)) - before > 4
+    assert 1 == beside.waits
+    watcher.close()
+
+
+@pytest.mark.etcd
+def test_a_watch_of_etcd_stays_open(endpoint: Endpoint, etcd_url: str) -> None:
+    """Where the ledger is in etcd, the cluster counts one connection, and what is barred is told."""
+    port = int(etcd_url.rpartition(":")[2].partition("/")[0])
+    with in_front_of(port) as proxy, Cluster.open(etcd_url, clock=SystemClock()) as direct:
+        url = etcd_url.replace(f":{port}/", f":{proxy.port}/")
+        with Cluster.open(url, clock=SystemClock()) as cluster:
+            watcher = watcher_of(endpoint, interval=3600, beside=EtcdWatcher(cluster, "prod", None))
+            begun = [watcher.wait(LONG), watcher.wait(0.5)]
+            opened = proxy.connections
+            quiet = [watcher.wait(0.5) for _ in range(3)]
+            further = proxy.connections - opened
+            EtcdLedger(direct).bar(snapshot_id(1), actor="ada", reason="broken")
+            told = watcher.wait(LONG)
+            watcher.close()
+
+    assert [Change("prod", None, certain=False), None] == begun
+    assert [None] * 3 == quiet
+    # A machine that is busy may open the first one late.
+    assert further <= 1
+    assert Change("prod", None) == told
+
+
 def test_an_outage_beside_does_not_hide_a_move(endpoint: Endpoint, store: AzureStore) -> None:
     """The channels are looked at first."""
     beside = Beside()
     watcher = watcher_of(endpoint, beside=beside)
-    beside.changes += [StoreUnavailable("away")] * 10_000
+    beside.say(StoreUnavailable("away"), 10_000)
     move(store, publish(store, 1), 0)
 
     assert Change("prod", None) == told_after_failures(watcher)

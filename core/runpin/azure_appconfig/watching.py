@@ -8,9 +8,10 @@ event of Event Grid, or whatever the backend beside the store pushes, makes it l
 from __future__ import annotations
 
 from concurrent.futures import Future
+from functools import partial
 from random import uniform
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runpin.azure_appconfig.calls import NO_LABEL
 from runpin.changes import Change
@@ -18,12 +19,14 @@ from runpin.errors import StoreError
 from runpin.model import SnapshotId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from runpin.azure_appconfig.endpoint import Endpoint
     from runpin.azure_appconfig.failures import Failure
     from runpin.changes import Watcher
     from runpin.ports import Quarantine
+
+T = TypeVar("T")
 
 # After a hint a read may still be old, so there is more than one look.
 _AFTER_A_HINT = (0.0, 1.0, 5.0)
@@ -31,8 +34,8 @@ _HINTS_APART = 1.0
 _Seen = tuple[tuple[str, ...], frozenset[SnapshotId]]
 
 _LONGEST_REST = 300.0
-_SLICE = 0.2
-"""Seconds for which the other backend is listened to before hints and the clock are looked at again."""
+_LISTENING = 15.0
+"""Seconds for which the other backend may be silent before it is listened to anew."""
 
 
 class AzureWatcher:
@@ -61,6 +64,7 @@ class AzureWatcher:
         self._prefix = endpoint.keys.channels(environment, tenant)
         self._interval = interval
         self._beside = beside
+        self._news: Future[Change | None] | None = None
         self._quarantine = quarantine
         self._barred: frozenset[SnapshotId] = frozenset()
         self._pages: tuple[str, ...] = ()
@@ -114,11 +118,16 @@ class AzureWatcher:
 
     def _listen(self, seconds: float) -> Change | None:
         """Wait for a hint, or for the other backend, or until the time is over."""
-        if self._beside is None:
+        if self._beside is not None and self._news is None:
+            # It goes on listening when this call is over: to begin anew costs a server a connection.
+            self._news = self._begun(partial(self._beside.wait, _LISTENING), "runpin-azure-listen")
+        if self._news is None or not self._news.done():
             self._wake.wait(max(seconds, 0))
             self._wake.clear()
+        if self._news is None or not self._news.done():
             return None
-        return self._beside.wait(max(min(seconds, _SLICE), 0))
+        news, self._news = self._news, None
+        return news.result()
 
     def _look(self) -> Change | None:
         try:
@@ -147,10 +156,7 @@ class AzureWatcher:
 
     def _asked(self) -> _Seen | None:
         """Return the ETags of the pages and what is barred, None if it was closed meanwhile."""
-        answer: Future[_Seen] = Future()
-        answer.add_done_callback(lambda _: self._wake.set())
-        # In a thread of its own, so that closing ends the wait of the caller whatever the service does.
-        Thread(target=self._ask, args=(answer,), name="runpin-azure-look", daemon=True).start()
+        answer = self._begun(self._ask, "runpin-azure-look")
         while not answer.done():
             self._wake.wait()
             self._wake.clear()
@@ -158,15 +164,26 @@ class AzureWatcher:
                 return None
         return answer.result()
 
-    def _ask(self, answer: Future[_Seen]) -> None:
+    def _begun(self, work: Callable[[], T], name: str) -> Future[T]:
+        """Do *work* in a thread of its own, so that closing ends the wait of the caller whatever a server does."""
+        answer: Future[T] = Future()
+        answer.add_done_callback(lambda _: self._wake.set())
+
+        def run() -> None:
+            try:
+                answer.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - handed over to whoever waits, and raised there
+                answer.set_exception(error)
+
+        Thread(target=run, name=name, daemon=True).start()
+        return answer
+
+    def _ask(self) -> _Seen:
         endpoint, prefix, known = self._endpoint, self._prefix, self._pages
         ends, self._wanted_rest = endpoint.clock.monotonic() + endpoint.patience, 0.0
-        try:
-            found = endpoint.attempt(lambda client: _pages(client, prefix, known), ends, tries=1, on_failure=self._note)
-            barred = frozenset() if self._quarantine is None else self._quarantine.barred(self.environment)
-            answer.set_result((known if found is None else found, barred))
-        except BaseException as error:  # noqa: BLE001 - handed over to whoever waits, and raised there
-            answer.set_exception(error)
+        found = endpoint.attempt(lambda client: _pages(client, prefix, known), ends, tries=1, on_failure=self._note)
+        barred = frozenset() if self._quarantine is None else self._quarantine.barred(self.environment)
+        return known if found is None else found, barred
 
     def _note(self, failure: Failure) -> None:
         self._wanted_rest = failure.rest
