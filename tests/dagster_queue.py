@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import dagster as dg  # noqa: TID253 - only tests of the adapter import this
 import pytest
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill  # noqa: TID253 - only tests of the adapter import this
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin  # noqa: TID253 - see above
 
 from dagster_classes import open_instance
@@ -80,6 +81,18 @@ def execute(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
     ended = instance.get_run_by_id(run.run_id)
     assert ended is not None
     return ended
+
+
+def job_backfill(name: str, partitions: str, *, from_failure: bool = False) -> PartitionBackfill:
+    """Return a backfill of a job, each of whose partitions is a letter."""
+    return PartitionBackfill(
+        name,
+        BulkActionStatus.COMPLETED,
+        from_failure=from_failure,
+        tags={},
+        backfill_timestamp=0.0,
+        partition_names=list(partitions),
+    )
 
 
 def taken(step: Callable[[], object]) -> float:

@@ -111,11 +111,12 @@ class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
 
     def _kin(self, run: DagsterRun, rerun: Rerun) -> DagsterRun | None:
         """Return a run that *run* will agree with, so that it shows the same from the start."""
-        if run.parent_run_id is not None and not _goes_anew(rerun):
+        anew = _goes_anew(rerun)
+        if run.parent_run_id is not None and not anew:
             return self._instance.get_run_by_id(run.parent_run_id)
         if rerun.backfill is BackfillPolicy.ORIGINAL and (original := original_of(run, self._instance)):
             return original
-        for tag in (*tags.EARLIER_BACKFILLS, tags.BACKFILL):
+        for tag in (*(() if anew else tags.EARLIER_BACKFILLS), tags.BACKFILL):
             if tag in run.tags:
                 same = dg.RunsFilter(tags={tags.BACKFILL: run.tags[tag]})
                 for first in self._instance.get_runs(same, limit=1, ascending=True):
@@ -124,8 +125,9 @@ class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
 
 
 def _goes_anew(rerun: Rerun) -> bool:
-    """Tell whether the run will get what new runs get, although it repeats another."""
-    return rerun.event is Event.REEXECUTE and rerun.policy is RerunPolicy.LATEST and (rerun.whole or rerun.partial)
+    """Tell whether the run will get what new runs get, although it, or its backfill, may repeat another."""
+    asked = rerun.event in {Event.START, Event.REEXECUTE}
+    return asked and rerun.policy is RerunPolicy.LATEST and (rerun.whole or rerun.partial)
 
 
 def _is_dated(rerun: Rerun) -> bool:

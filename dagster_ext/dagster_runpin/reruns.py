@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from dagster import DagsterInstance, DagsterRun
+    from dagster._core.execution.backfill import PartitionBackfill
 
 MOST_LOOKED_AT = 50
 """How many earlier runs, or materialisations, of a partition are looked at to find its original."""
@@ -36,11 +37,13 @@ def rerun_of(run: DagsterRun, instance: DagsterInstance, policy: RerunPolicy) ->
     """
     declared = read_policy(run.tags[tags.RERUN]) if run.tags.get(tags.RERUN) else policy
     backfill = backfill_of(run, instance)
+    event = Event.BACKFILL if _dates_again(run, backfill, declared) else _event(run)
     return Rerun(
-        event=Event.BACKFILL if _dates_again(run, backfill, declared) else _event(run),
+        event=event,
         policy=declared,
         backfill=backfill,
-        whole=_is_whole(run, instance),
+        # A run of a backfill that decides for itself is a new one, and has nothing that a part of could be repeated.
+        whole=event is Event.BACKFILL or _is_whole(run, instance),
         partial=tags.accepts_parts(run.tags),
     )
 
@@ -129,9 +132,9 @@ def _repeats_a_backfill(run: DagsterRun) -> bool:
 
 
 def _is_whole(run: DagsterRun, instance: DagsterInstance) -> bool:
-    """Tell whether *run* repeats all that the first run of its group did."""
-    if any(tag in run.tags for tag in tags.EARLIER_BACKFILLS):
-        return False  # Dagster does not keep whether it repeats all partitions or those that failed
+    """Tell whether *run*, or the backfill that it is one of, repeats all that the first of its group did."""
+    if any(tag in run.tags for tag in tags.EARLIER_BACKFILLS) and not _is_of_a_whole_backfill(run, instance):
+        return False
     if run.parent_run_id is None:
         return True
     first = instance.get_run_by_id(run.root_run_id or run.parent_run_id)
@@ -143,6 +146,21 @@ def _is_whole(run: DagsterRun, instance: DagsterInstance) -> bool:
         and _covers(run.resolved_op_selection, first.resolved_op_selection)
         and (run.step_keys_to_execute is None or _covers(run.step_keys_to_execute, _steps_of(first, instance)))
     )
+
+
+def _is_of_a_whole_backfill(run: DagsterRun, instance: DagsterInstance) -> bool:
+    ids = [run.tags.get(tag) for tag in (tags.BACKFILL, tags.FIRST_BACKFILL)]
+    again, first = (None if each is None else instance.get_backfill(each) for each in ids)
+    if again is None or first is None or again.from_failure:
+        return False
+    return _target(again) == _target(first)
+
+
+def _target(backfill: PartitionBackfill) -> object:
+    # Dagster copies it when all is repeated, and takes off what succeeded when it repeats what failed.
+    if backfill.asset_backfill_data is not None:
+        return backfill.asset_backfill_data.target_subset
+    return backfill.partition_names, backfill.reexecution_steps, backfill.asset_selection
 
 
 def _covers(selected: Iterable[Any] | None, wanted: Iterable[Any] | None) -> bool:

@@ -47,7 +47,8 @@ CARRIED = ".dagster/runpin"
 """Holds the run's proposal as JSON, see `runpin.proposing`; set by the run coordinator and the sensor."""
 
 BACKFILL = "dagster/backfill"
-EARLIER_BACKFILLS = ("dagster/parent_backfill_id", "dagster/root_backfill_id")
+FIRST_BACKFILL = "dagster/root_backfill_id"
+EARLIER_BACKFILLS = ("dagster/parent_backfill_id", FIRST_BACKFILL)
 PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
 

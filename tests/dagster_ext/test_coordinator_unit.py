@@ -7,7 +7,7 @@ import pytest
 
 from dagster_classes import engine_events, labels, pins_of, publish
 from dagster_ext.locations import plain_jobs
-from dagster_queue import LABEL, Queueing, carried, execute, look_again, submit
+from dagster_queue import LABEL, Queueing, carried, execute, job_backfill, look_again, submit
 from dagster_runpin import tags
 from runpin.assembly import Runpin
 from runpin.model import Asked
@@ -127,6 +127,30 @@ def test_runs_of_a_backfill_show_the_same(core: Runpin, queue: dg.DagsterInstanc
 
     assert labels(first) == labels(second) == labels(repeated) != labels(other)
     assert [labels(first)[LABEL]] * 3 == [str(pins_of(core, run)[0].snapshot) for run in runs]
+    assert [] == [said for run in runs for said in engine_events(queue, run.run_id)]
+
+
+def test_a_backfill_that_is_repeated(core: Runpin, queue: dg.DagsterInstance) -> None:
+    """Under `latest` all of it gets the newest, one for all its runs, and a part of it what the first one has."""
+    for backfill in (job_backfill("b1", "ab"), job_backfill("b2", "ab"), job_backfill("b3", "b")):
+        queue.add_backfill(backfill)
+    wanted = {tags.RERUN: "latest", "dagster/parent_backfill_id": "b1", tags.FIRST_BACKFILL: "b1"}
+    first = submit(queue, {tags.BACKFILL: "b1"})
+    publish(core)
+    look_again(core, queue)
+    whole = submit(queue, {**wanted, tags.BACKFILL: "b2"})
+    publish(core)
+    look_again(core, queue)
+    runs = [
+        first,
+        submit(queue, {**wanted, tags.BACKFILL: "b3"}),
+        whole,
+        submit(queue, {**wanted, tags.BACKFILL: "b2"}),
+    ]
+    used = [str(pins_of(core, execute(queue, run))[0].snapshot) for run in runs]
+
+    assert [labels(run)[LABEL] for run in runs] == used
+    assert used[0] == used[1] != used[2] == used[3]
     assert [] == [said for run in runs for said in engine_events(queue, run.run_id)]
 
 

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
+from dagster._core.execution.backfill import PartitionBackfill
 
+from dagster_queue import job_backfill
 from dagster_runpin import tags
 from dagster_runpin.reruns import rerun_of
 from runpin.errors import InvalidProposal
 from runpin.rerunning import BackfillPolicy, Event, RerunPolicy
 
+if TYPE_CHECKING:
+    from dagster._core.definitions.partitions.subset import PartitionsSubset
+
 AS_OF = {tags.BACKFILL_POLICY: "as_of"}
 IN_BACKFILL = {**AS_OF, tags.BACKFILL: "b1"}
 RETRY = {tags.RETRY_NUMBER: "1"}
+AGAIN = {tags.BACKFILL: "b2", "dagster/parent_backfill_id": "b1", tags.FIRST_BACKFILL: "b1"}
+
+PARTS = dg.StaticPartitionsDefinition(["a", "b"])
+ALL, SOME = (PARTS.subset_with_partition_keys(keys) for keys in (["a", "b"], ["b"]))
 
 
 class Instance:
-    """Knows the runs that it was given."""
+    """Knows the runs and the backfills that it was given."""
 
-    def __init__(self, *runs: dg.DagsterRun) -> None:
+    def __init__(self, *runs: dg.DagsterRun, backfills: Iterable[PartitionBackfill] = ()) -> None:
         self._runs = {run.run_id: run for run in runs}
+        self._backfills = {backfill.backfill_id: backfill for backfill in backfills}
 
     def get_run_by_id(self, run_id: str) -> dg.DagsterRun | None:
         """Return the run, as Dagster's instance does."""
         return self._runs.get(run_id)
+
+    def get_backfill(self, backfill_id: str) -> PartitionBackfill | None:
+        """Return the backfill, as Dagster's instance does."""
+        return self._backfills.get(backfill_id)
+
+
+def of_assets(name: str, **subsets: PartitionsSubset) -> PartitionBackfill:
+    """Return a backfill of the assets with these names."""
+    target = AssetGraphSubset({dg.AssetKey(asset): subset for asset, subset in subsets.items()}, set())
+    nothing: Any = None  # of these partitions nobody has to look up the keys
+    made: PartitionBackfill = PartitionBackfill.from_asset_graph_subset(
+        name, 0.0, {}, nothing, target, None, None, None
+    )
+    return made
 
 
 def repeated(first: dict[str, Any], again: dict[str, Any], policy: RerunPolicy = RerunPolicy.KEEP) -> Any:
@@ -51,6 +77,35 @@ def repeated(first: dict[str, Any], again: dict[str, Any], policy: RerunPolicy =
 def test_what_is_all_of_a_run(first: dict[str, Any], again: dict[str, Any], *, whole: bool) -> None:
     """All that the first of its group did, whatever it was asked for; each selection counts."""
     assert whole == repeated(first, again).whole
+
+
+@pytest.mark.parametrize(
+    ("backfills", "whole"),
+    [
+        ([job_backfill("b1", "ab"), job_backfill("b2", "ab")], True),
+        ([job_backfill("b1", "ab"), job_backfill("b2", "b")], False),
+        ([job_backfill("b1", "ab"), job_backfill("b2", "ab", from_failure=True)], False),
+        ([of_assets("b1", one=ALL, two=SOME), of_assets("b2", one=ALL, two=SOME)], True),
+        ([of_assets("b1", one=ALL, two=SOME), of_assets("b2", one=SOME, two=SOME)], False),
+        ([of_assets("b1", one=ALL, two=SOME), of_assets("b2", one=ALL)], False),
+        ([of_assets("b2", one=ALL)], False),
+        ([], False),
+    ],
+)
+def test_what_is_all_of_a_backfill(backfills: list[PartitionBackfill], *, whole: bool) -> None:
+    """All that the first of its group was asked for; what Dagster has forgotten counts as a part."""
+    run, instance = dg.DagsterRun("job", tags=AGAIN), Instance(backfills=backfills)
+
+    assert whole == rerun_of(run, cast("Any", instance), RerunPolicy.KEEP).whole
+
+
+def test_a_part_of_a_backfill_that_names_its_snapshot() -> None:
+    """Its runs are new, so none of them ends up with two: what somebody named is not refused."""
+    run = dg.DagsterRun("job", tags={**AGAIN, tags.BACKFILL_POLICY: "named"})
+    instance: Any = Instance(backfills=[job_backfill("b1", "ab"), job_backfill("b2", "b", from_failure=True)])
+    rerun = rerun_of(run, instance, RerunPolicy.KEEP)
+
+    assert (Event.BACKFILL, True) == (rerun.event, rerun.whole)
 
 
 @pytest.mark.parametrize(
