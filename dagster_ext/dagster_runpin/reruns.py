@@ -42,7 +42,7 @@ def rerun_of(run: DagsterRun, instance: DagsterInstance, policy: RerunPolicy) ->
         event=event,
         policy=declared,
         backfill=backfill,
-        # A run of a backfill that decides for itself is a new one, and has nothing that a part of could be repeated.
+        # Whatever its backfill repeats, such a run is new: it has no snapshot that another one could join.
         whole=event is Event.BACKFILL or _is_whole(run, instance),
         partial=tags.accepts_parts(run.tags),
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import dagster as dg
 import pytest
 from dagster._core.definitions.assets.graph.asset_graph_subset import AssetGraphSubset
-from dagster._core.execution.backfill import PartitionBackfill
+from dagster._core.execution.asset_backfill import AssetBackfillData
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from dagster_queue import job_backfill
 from dagster_runpin import tags
@@ -46,12 +47,17 @@ class Instance:
 
 def of_assets(name: str, **subsets: PartitionsSubset) -> PartitionBackfill:
     """Return a backfill of the assets with these names."""
-    target = AssetGraphSubset({dg.AssetKey(asset): subset for asset, subset in subsets.items()}, set())
-    nothing: Any = None  # of these partitions nobody has to look up the keys
-    made: PartitionBackfill = PartitionBackfill.from_asset_graph_subset(
-        name, 0.0, {}, nothing, target, None, None, None
+    graph_subset: Any = AssetGraphSubset  # its type forgets what may be left out
+    target = graph_subset({dg.AssetKey(asset): subset for asset, subset in subsets.items()})
+    data: Any = AssetBackfillData.empty(target, 0.0, cast("Any", None))
+    return PartitionBackfill(
+        name,
+        BulkActionStatus.COMPLETED,
+        from_failure=False,
+        tags={},
+        backfill_timestamp=0.0,
+        asset_backfill_data=data,
     )
-    return made
 
 
 def repeated(first: dict[str, Any], again: dict[str, Any], policy: RerunPolicy = RerunPolicy.KEEP) -> Any:
