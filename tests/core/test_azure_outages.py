@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from time import monotonic
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from azure_double_wire import SECRET, Answer, Request
 from runpin.azure_appconfig.address import access_key, parse
 from runpin.azure_appconfig.calls import Call
 from runpin.azure_appconfig.endpoint import Endpoint
+from runpin.azure_appconfig.failures import failure_of
 from runpin.clock import SystemClock
 from runpin.errors import RunpinError, SettingsError, StoreCorrupt, StoreError, StoreUnavailable
 from runpin.model import digest_of
@@ -96,6 +98,39 @@ def test_a_throttled_request_waits_as_long_as_it_is_told(server: Server, store: 
     store.channels("prod", None)
 
     assert monotonic() - began >= 0.03
+
+
+class Throttled(Exception):
+    """What the vendor's client raises at a 429, by its shape."""
+
+    status_code = 429
+
+    def __init__(self, wanted: str) -> None:
+        self.response = SimpleNamespace(headers={"retry-after": wanted})
+
+
+@pytest.mark.parametrize(("wanted", "rest"), [("7", 7), ("86400", 300), ("inf", 300), ("nan", 0), ("soon", 0)])
+def test_a_rest_has_an_end(wanted: str, rest: float) -> None:
+    """Whatever a proxy in between makes of it, nobody is left alone for longer than five minutes."""
+    assert rest == failure_of(Throttled(wanted), "here").rest
+
+
+def test_who_is_throttled_keeps_others_of_the_process_from_asking(server: Server, store: AzureStore) -> None:
+    """They are told at once why, and for how long; who has time enough waits, and asks when it is over."""
+    server.rest = 60_000
+    server.fail(Fault.THROTTLED)
+    with pytest.raises(StoreUnavailable, match="is used up\n"):
+        store.channels("prod", None)
+    with pytest.raises(StoreUnavailable, match=r"is used up, and nobody asks again for \d+ s"):
+        store.channel(SCOPE, "stable")
+    asked = len(server.double.requests)
+    server.rest = 100
+    server.fail(Fault.THROTTLED)
+    with server.endpoint() as endpoint:
+        found = AzureStore(endpoint, MemoryLedger()).channels("prod", None)
+
+    assert 0 == asked
+    assert [] == list(found)
 
 
 def test_a_key_that_is_not_let_in_is_not_tried_again(server: Server) -> None:

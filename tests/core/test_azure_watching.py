@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
 from time import monotonic
@@ -22,10 +23,13 @@ from runpin.errors import StoreUnavailable
 from runpin.etcd.changes import EtcdWatcher
 from runpin.etcd.cluster import Cluster
 from runpin.ledgers.etcd import EtcdLedger
+from runpin.resolving import Resolver
 from runpin.stores.azure import AzureStore
+from runpin.stores.disk import DiskCache
 from runpin.testing import MemoryLedger
 from runpin.testing.ledger_contract import snapshot_id
 from runpin.testing.store_contract import SCOPE, TENANT, move, publish
+from runpin.watching import ChannelWatch
 
 LONG = 30.0
 """Seconds that no test waits for, unless something is wrong."""
@@ -207,6 +211,52 @@ def test_a_rest_that_the_service_asks_for_is_kept(server: Server, endpoint: Endp
     assert [None, 0] == early
     assert Change("prod", None, certain=False) == change
     assert monotonic() - refused >= 1.4
+
+
+def test_while_the_service_wants_to_rest_the_process_asks_nothing(
+    server: Server, endpoint: Endpoint, store: AzureStore, tmp_path: Path
+) -> None:
+    """Neither its watcher nor its looks at an interval: it is told once, and the last view stays."""
+    snapshot, refused = publish(store, 1), list[Request]()
+    move(store, snapshot, 0)
+    watch = watch_of(endpoint, tmp_path)
+    assert watch.wait_for_view(LONG)
+    server.rest = 3_600_000
+
+    def refuse(request: Request) -> Fault:
+        refused.append(request)
+        return Fault.THROTTLED
+
+    server.faults = refuse
+    assert eventually(lambda: watch.error is not None)
+    Event().wait(1.0)
+    watch.stop()
+
+    assert 1 == len(refused)
+    assert "as the service wants it" in str(watch.error)
+    assert {SCOPE.application: snapshot.id} == watch.present([SCOPE.application])
+
+
+def watch_of(endpoint: Endpoint, folder: Path) -> ChannelWatch:
+    """Return a watch that looks many times in a second whatever it is told."""
+    store, ledger, clock = AzureStore(endpoint, MemoryLedger()), MemoryLedger(), endpoint.clock
+    resolver = Resolver(store, store, DiskCache(folder, clock=clock), clock)
+    return ChannelWatch(
+        *(store, ledger, resolver, clock),
+        environment="prod",
+        tenant=None,
+        interval=0.02,
+        slow_interval=0.02,
+        open_watcher=lambda: watcher_of(endpoint),
+    )
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Tell whether *holds* becomes true in time."""
+    ends = monotonic() + LONG
+    while not holds() and monotonic() < ends:
+        Event().wait(0.01)
+    return holds()
 
 
 def test_a_hint_makes_it_look_at_once_and_again_later(server: Server, endpoint: Endpoint, store: AzureStore) -> None:

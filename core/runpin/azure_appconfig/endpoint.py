@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from operator import itemgetter
 from random import uniform
 from threading import Event
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -64,6 +65,7 @@ class Endpoint:
         self._key = key
         self._timer = Timer(clock)
         self._opened: tuple[int, AzureAppConfigurationClient] | None = None
+        self._resting: tuple[float, Failure | None] = (float("-inf"), None)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock, connection_string: str | None = None, patience: float = 5.0) -> Self:
@@ -94,6 +96,8 @@ class Endpoint:
         """
         Return what *work* gets from the vendor's client, before the moment *ends* on the clock.
 
+        While the service wants to be left alone, nobody in this process asks it, whoever it said so to.
+
         Args:
             work: repeated after a failure whose outcome is not known.
             ends: when the call is over.
@@ -105,6 +109,7 @@ class Endpoint:
         """
         client, expected = self._client(), errors()
         for number in range(1, tries + 1):
+            self._leave_alone(ends, on_failure)
             try:
                 with self._timer.within(min(ends - self.clock.monotonic(), self.patience * _SHARE)):
                     return work(client)
@@ -112,6 +117,7 @@ class Endpoint:
                 failed = error
             failure = failure_of(failed, self.where)
             on_failure(failure)
+            self._resting = max(self._resting, (self.clock.monotonic() + failure.rest, failure), key=itemgetter(0))
             rest = max(failure.rest, uniform(0, 0.01 * 2 ** min(number, 6)))  # noqa: S311 - spreads attempts
             if number == tries or not failure.again or self.clock.monotonic() + rest >= ends:
                 break
@@ -129,6 +135,18 @@ class Endpoint:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _leave_alone(self, ends: float, on_failure: Callable[[Failure], None]) -> None:
+        """Wait as long as the service wants to be left alone, or raise if that is longer than the call may take."""
+        until, failure = self._resting
+        now = self.clock.monotonic()
+        if failure is None or now >= until:
+            return
+        if until >= ends:
+            unasked = failure.unasked(until - now)
+            on_failure(unasked)
+            raise unasked.error
+        Event().wait(until - now)
 
     def _client(self) -> AzureAppConfigurationClient:
         # What a forked child has inherited is the parent's: connections, and locks that a thread may have held.

@@ -16,6 +16,9 @@ _LET_IN = (
     "give the identity the role App Configuration Data Owner, or Data Reader where nothing is published; with a "
     "connection string, check that the key is valid and that this host's clock is right"
 )
+_LONGEST_REST = 300.0
+"""Seconds; whoever says more, a proxy for example, does not silence a process for longer."""
+
 _QUOTA = "wait, poll less often (RUNPIN_REFRESH_INTERVAL), or use a larger tier; the portal shows which quota it is"
 
 
@@ -32,6 +35,11 @@ class Failure:
     again: bool = False
     rest: float = 0.0
     denied: bool = False
+
+    def unasked(self, seconds: float) -> Failure:
+        """Return what becomes of a request that is not sent, as there are *seconds* left of the rest."""
+        what = f"{self.error.what}, and nobody asks again for {seconds:.0f} s, as the service wants it"
+        return Failure(StoreUnavailable(what, where=self.error.where, fix=self.error.fix), rest=seconds)
 
 
 def errors() -> tuple[type[Exception], ...]:
@@ -81,6 +89,7 @@ def _refused(status: int, where: str) -> StoreError:
 def _rest(error: Any) -> float:
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     try:
-        return max(float(headers.get("retry-after-ms", 0)) / 1000, float(headers.get("retry-after", 0)))
+        wanted = max(float(headers.get("retry-after-ms", 0)) / 1000, float(headers.get("retry-after", 0)))
     except (TypeError, ValueError):
         return 0.0
+    return min(_LONGEST_REST, wanted)
