@@ -44,6 +44,7 @@ def rerun_of(context: Context, proposal: Proposal, default: RerunPolicy) -> Reru
     from runpin.rerunning import Event, Rerun, read_backfill, read_policy
 
     dag_run = context["dag_run"]
+    date = dag_run.logical_date
     number, word = dag_run.clear_number or 0, " ".join(declared(context, RERUN_PREFIX))
     event = Event.ASSET if dag_run.run_type == "asset_triggered" else Event.START
     if number:
@@ -56,7 +57,7 @@ def rerun_of(context: Context, proposal: Proposal, default: RerunPolicy) -> Reru
         # What was cleared while the run was under way did not pass the scheduler's listener, and is a part of it.
         whole=number == 0 or proposal.rerun == (number, True),
         partial=_accepts_parts(" ".join(declared(context, PARTIAL_TAG))),
-        moment=dag_run.logical_date,
+        dates=None if date is None else lambda: (date, date),
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runpin.errors import RepinRefused, UnknownSnapshot
-from runpin.looking_back import channel_as_of
+from runpin.looking_back import states_between
 from runpin.model import Asked, Pin
-from runpin.questions import foreign
+from runpin.questions import foreign, two_live
 
 if TYPE_CHECKING:
     from runpin.circuit import Circuit
@@ -67,21 +67,24 @@ class Candidates:
 
     def at_its_moment(self, question: Question) -> Pin:
         """
-        Return the pin to where the channel stood at the run's logical date.
+        Return the pin to where the channel stood at the run's logical date, or at all of them.
 
         Raises:
-            RepinRefused: the run has none.
+            RepinRefused: the run has none, or the channel moved to another snapshot between the first and the last.
             UnknownChannel: there was no such channel then.
             StoreUnavailable
         """
-        run, scope, moment = question.run, question.scope, question.rerun.moment
-        if self._history is None or moment is None:
+        run, scope, dates = question.run, question.scope, question.rerun.dates
+        if self._history is None or dates is None:
             raise RepinRefused(
                 "its backfill wants what was live at each run's logical date, and this run has none",
                 where=str(run),
                 fix="choose `latest` or `original`, or name a snapshot",
             )
-        then = self._circuit.insist(channel_as_of, self._history, scope, question.channel, moment)
+        *later, then = self._circuit.insist(states_between, self._history, scope, question.channel, *dates())
+        for other in later:
+            if other.digest != then.digest:
+                raise two_live(question, then.snapshot, other.snapshot)
         return Pin(
             run,
             scope,

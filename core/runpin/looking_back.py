@@ -1,4 +1,4 @@
-"""Where a channel stood at a moment in the past, from its history, which only grows."""
+"""Where a channel stood in the past, from its history, which only grows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from runpin.errors import UnknownChannel
 from runpin.model import Channel, Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from runpin.ports import History
@@ -15,27 +16,28 @@ if TYPE_CHECKING:
 _FIRST_LOOK = 64
 
 
-def channel_as_of(history: History, scope: Scope, name: str, moment: datetime) -> Channel:
+def states_between(history: History, scope: Scope, name: str, first: datetime, last: datetime) -> Sequence[Channel]:
     """
-    Return the state that the channel had at *moment*, an aware one.
+    Return the states that the channel had from *first* to *last*, aware moments, newest first.
 
     The times are those that were written down when it moved, by the clocks of the hosts that moved it.
 
     Raises:
-        UnknownChannel: it did not exist yet.
+        UnknownChannel: it did not exist at *first* yet.
         StoreUnavailable
     """
     limit = _FIRST_LOOK
     while True:
         moves = history.moves(scope, name, limit)
-        for move in moves:
-            if move.channel.moved_at <= moment:
-                return move.channel
+        states = [move.channel for move in moves if move.channel.moved_at <= last]
+        for number, state in enumerate(states, start=1):
+            if state.moved_at <= first:
+                return states[:number]
         if len(moves) < limit:
             break
         limit *= 4
-    first = f", it was first moved at {moves[-1].channel.moved_at.isoformat()}" if moves else ""
+    began = f", it was first moved at {moves[-1].channel.moved_at.isoformat()}" if moves else ""
     raise UnknownChannel(
-        f"channel {name!r} of {scope} did not exist at {moment.isoformat()}{first}",
+        f"channel {name!r} of {scope} did not exist at {first.isoformat()}{began}",
         fix="choose `latest` or `original` for dates before that, or name a snapshot",
     )

@@ -134,6 +134,16 @@ def refused(question: Question, decision: Decision) -> RepinRefused:
     )
 
 
+def two_live(question: Question, first: SnapshotId, other: SnapshotId) -> RepinRefused:
+    """Return the error of a run of several dates at which not the same snapshot was live."""
+    return RepinRefused(
+        f"its backfill wants what was live at each date, and between those that this run makes the channel moved from "
+        f"{first} to {other}",
+        where=str(question.run),
+        fix="let each run make one of them, choose `latest`, or name a snapshot",
+    )
+
+
 def conflict(run: RunKey, read: SnapshotId, why: str) -> PinConflict:
     """Return the error of a run that *read* something else while the ledger was away."""
     return PinConflict(

@@ -65,7 +65,7 @@ class BackfillPolicy(StrEnum):
     ORIGINAL = "original"
     """What the partition's earlier run used; where there was none, as `latest`."""
     AS_OF = "as_of"
-    """Where the channel stood at each run's logical date."""
+    """Where the channel stood at each run's logical date, or at all of its dates."""
 
 
 class Held(StrEnum):
@@ -154,7 +154,7 @@ class Rerun:
         number: how often it was cleared; each clear is decided once.
         whole: whether all of it is repeated.
         partial: whether the job accepts one run with two configurations.
-        moment: its logical date, aware, for `as_of`.
+        dates: returns the logical dates of the first and the last thing that it makes, aware; asked for `as_of` only.
     """
 
     event: Event = Event.START
@@ -163,7 +163,7 @@ class Rerun:
     number: int = 0
     whole: bool = True
     partial: bool = False
-    moment: datetime | None = None
+    dates: Callable[[], tuple[datetime, datetime]] | None = None
 
 
 FIRST = Rerun()

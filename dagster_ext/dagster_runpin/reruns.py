@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg  # noqa: TID253 - only a Dagster instance and its runs lead here
 
 from dagster_runpin import tags
-from runpin.errors import RepinRefused
+from dagster_runpin.partitions import dates_of, makes_several, partition_keys
 from runpin.model import Behavior
 from runpin.rerunning import BackfillPolicy, Event, Rerun, RerunPolicy, read_backfill, read_policy
 
@@ -25,7 +24,7 @@ MOST_LOOKED_AT = 50
 
 def rerun_of(run: DagsterRun, instance: DagsterInstance, policy: RerunPolicy) -> Rerun:
     """
-    Return how *run* came to be; `at_partition` adds its moment.
+    Return how *run* came to be.
 
     Args:
         run: the run.
@@ -45,6 +44,7 @@ def rerun_of(run: DagsterRun, instance: DagsterInstance, policy: RerunPolicy) ->
         # Whatever its backfill repeats, such a run is new: it has no snapshot that another one could join.
         whole=event is Event.BACKFILL or _is_whole(run, instance),
         partial=tags.accepts_parts(run.tags),
+        dates=partial(dates_of, run),
     )
 
 
@@ -52,10 +52,15 @@ def backfill_of(run: DagsterRun, instance: DagsterInstance) -> BackfillPolicy:
     """
     Return what the backfill of *run* wants, or that of a run that it repeats; jobs may declare it for all of theirs.
 
+    A run that makes several partitions has no one original, so its snapshot has to be named.
+
     Raises:
         InvalidProposal
     """
     policy = read_backfill(run.tags.get(tags.BACKFILL_POLICY, ""))
+    if policy is BackfillPolicy.ORIGINAL and makes_several(run):
+        # Each of its partitions has an original, and one run has one snapshot: a person has to choose.
+        policy = BackfillPolicy.NAMED
     if policy is BackfillPolicy.LATEST or tags.BACKFILL in run.tags:
         return policy
     # Dagster takes the backfill's own tags off a run that is repeated when the backfill is over.
@@ -68,45 +73,18 @@ def original_of(run: DagsterRun, instance: DagsterInstance) -> DagsterRun | None
     Return the newest run that made the partition of *run* before its backfill; None if there is none.
 
     That is a successful run of the same job, or, of assets, the one that last materialised the first of them that
-    has been. A run that makes a range of partitions goes by the first of the range.
+    has been.
     """
-    partition = first_partition(run)
-    if partition is None:
+    keys = partition_keys(run)
+    if keys is None or makes_several(run):
         return None
+    partition, _ = keys
     found = _runs_of_assets(run, partition, instance) if run.asset_selection else _runs_of_job(run, partition, instance)
     backfills = {run.tags[tag] for tag in (tags.BACKFILL, *tags.EARLIER_BACKFILLS) if tag in run.tags}
     for earlier in found:
         if earlier.run_id != run.run_id and earlier.tags.get(tags.BACKFILL) not in backfills:
             return earlier
     return None
-
-
-def first_partition(run: DagsterRun) -> str | None:
-    """Return the partition that *run* makes, or the first of its range; None if it makes none."""
-    return run.tags.get(tags.PARTITION, run.tags.get(tags.RANGE_START))
-
-
-def at_partition(rerun: Rerun, run: DagsterRun) -> Rerun:
-    """
-    Return *rerun* with the start of the partition that *run* makes as its moment.
-
-    Only the step that executes knows how its partitions are cut, so this is asked when it reads first.
-
-    Raises:
-        RepinRefused: the run has no partition, or one that no time belongs to, or no step executes here.
-    """
-    key = first_partition(run)
-    if key is None:
-        raise _timeless(run, "this run has no partition")
-    try:
-        job = dg.OpExecutionContext.get().job_def
-    except dg.DagsterInvariantViolationError:
-        raise _timeless(run, "the first read is outside of a step, where nobody knows its partitions") from None
-    for partitions in _partitions_of(job, run):
-        start = _start_of(partitions, key)
-        if start is not None:
-            return replace(rerun, moment=start.astimezone(UTC))
-    raise _timeless(run, f"no time belongs to the partition {key[:80]!r}")
 
 
 def _event(run: DagsterRun) -> Event:
@@ -190,32 +168,3 @@ def _runs_of_assets(run: DagsterRun, partition: str, instance: DagsterInstance) 
             made = instance.get_run_by_id(record.run_id)
             if made is not None:
                 yield made
-
-
-def _partitions_of(job: dg.JobDefinition, run: DagsterRun) -> Iterator[Any]:
-    yield job.partitions_def
-    layer: Any = job.asset_layer
-    for key in sorted(run.asset_selection or layer.executable_asset_keys):
-        if layer.asset_graph.has(key):
-            yield layer.asset_graph.get(key).partitions_def
-
-
-def _start_of(partitions: Any, key: str) -> datetime | None:
-    """Return when the partition *key* begins; None if no time belongs to it, or it is none of them."""
-    if isinstance(partitions, dg.MultiPartitionsDefinition) and not partitions.has_time_window_dimension:
-        return None
-    if not isinstance(partitions, dg.TimeWindowPartitionsDefinition | dg.MultiPartitionsDefinition):
-        return None
-    try:
-        start: datetime = partitions.time_window_for_partition_key(key).start
-    except (ValueError, dg.DagsterError):
-        return None
-    return start
-
-
-def _timeless(run: DagsterRun, why: str) -> RepinRefused:
-    return RepinRefused(
-        f"its backfill wants what was live when its partition begins, but {why}",
-        where=f"run {run.run_id} of {run.job_name}",
-        fix=f"launch the backfill with the tag {tags.BACKFILL_POLICY}: latest, or original, or name a snapshot",
-    )

@@ -5,23 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dagster_runpin import tags
-from dagster_runpin.reruns import at_partition, original_of, rerun_of
-from runpin.ancestry import ALONE, Ancestry
-from runpin.model import STABLE, Behavior, RunKey
+from dagster_runpin.reruns import original_of, rerun_of
+from runpin.ancestry import Ancestry
+from runpin.model import RunKey
 from runpin.pinning import Pinner
-from runpin.proposing import Proposal, choose, read_behavior, read_proposal
+from runpin.proposing import choose, read_behavior, read_proposal
 from runpin.reading import PinnedRun
-from runpin.rerunning import FIRST, BackfillPolicy, Event
+from runpin.rerunning import FIRST, BackfillPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dagster import DagsterInstance, DagsterRun
 
     from runpin.assembly import Runpin
-    from runpin.declining import Offer, Switched
     from runpin.errors import RunpinError
-    from runpin.model import Pin, Scope
+    from runpin.model import Pin
+    from runpin.proposing import Proposal
     from runpin.rerunning import Rerun
 
 ENGINE = "dagster"
@@ -42,30 +40,6 @@ class _Refusal(Pinner):
         raise self._error.with_traceback(None)
 
 
-class _AtPartition(Pinner):
-    """Finds out when the run's partition begins before it decides."""
-
-    def __init__(self, pinner: Pinner, run: DagsterRun) -> None:
-        self._pinner = pinner
-        self._dated = run
-
-    def pin(
-        self,
-        run: RunKey,
-        scope: Scope,
-        proposal: Proposal,
-        channel: str = STABLE,
-        ancestry: Ancestry = ALONE,
-        behavior: Behavior = Behavior.PINNED,
-        rerun: Rerun = FIRST,
-    ) -> Pin:
-        dated = at_partition(rerun, self._dated)
-        return self._pinner.pin(run, scope, proposal, channel, ancestry, behavior, dated)
-
-    def switch(self, pin: Pin, accept: Callable[[Offer], bool] | None = None) -> Switched:
-        return self._pinner.switch(pin, accept)
-
-
 def run_of(run: DagsterRun, instance: DagsterInstance, core: Runpin) -> PinnedRun:
     """
     Return *run* as runpin knows it; nothing is decided before its first read.
@@ -74,10 +48,9 @@ def run_of(run: DagsterRun, instance: DagsterInstance, core: Runpin) -> PinnedRu
         InvalidProposal: a tag of the run says something to runpin that cannot be read.
     """
     rerun, settings = rerun_of(run, instance, core.settings.rerun), core.settings
-    at_its_moment = rerun.backfill is BackfillPolicy.AS_OF and rerun.event is Event.BACKFILL
     return PinnedRun(
         run_key(run, core),
-        pinner=_AtPartition(core.pinner, run) if at_its_moment else core.pinner,
+        pinner=core.pinner,
         resolver=core.resolver,
         environment=settings.environment,
         tenant=settings.tenant,

@@ -51,6 +51,7 @@ FIRST_BACKFILL = "dagster/root_backfill_id"
 EARLIER_BACKFILLS = ("dagster/parent_backfill_id", FIRST_BACKFILL)
 PARTITION = "dagster/partition"
 RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
 
 # Dagster's daemon sets it on the runs by which it retries others, and takes it off when a person repeats such a run.
 RETRY_NUMBER = "dagster/retry_number"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -35,6 +35,11 @@ def cleared(number: int, policy: RerunPolicy = RerunPolicy.LATEST, *, whole: boo
 def read(world: World, rerun: Rerun = FIRST, host: str = "a", name: str = "r1") -> Pin:
     """Read in a new process on *host*."""
     return world.host(host).run(name, rerun=rerun).pin("payments")
+
+
+def on(first: datetime, last: datetime | None = None) -> Callable[[], tuple[datetime, datetime]]:
+    """Return what an engine says of the dates of a run; most have one."""
+    return lambda: (first, last or first)
 
 
 def name(
@@ -297,17 +302,36 @@ def test_a_backfill_of_what_was_live(world: World) -> None:
     world.clock.advance(3600)
     second = world.version(2)
     now = world.clock.now()
-    rerun = Rerun(Event.BACKFILL, backfill=BackfillPolicy.AS_OF)
+    rerun, together = Rerun(Event.BACKFILL, backfill=BackfillPolicy.AS_OF), after(group="g")
     seen = [
-        world.host().run(f"r{number}", ancestry=after(group="g"), rerun=replace(rerun, moment=moment)).pin("payments")
+        world.host().run(f"r{number}", ancestry=together, rerun=replace(rerun, dates=on(moment))).pin("payments")
         for number, moment in enumerate((then, now - timedelta(seconds=1), now))
     ]
     with pytest.raises(UnknownChannel, match="did not exist"):
-        read(world, replace(rerun, moment=then - timedelta(days=1)), name="early")
+        read(world, replace(rerun, dates=on(then - timedelta(days=1))), name="early")
     with pytest.raises(RepinRefused, match="has none"):
         read(world, rerun, name="timeless")
 
     assert [first, first, second] == [pin.snapshot for pin in seen]
+
+
+def test_one_run_for_several_dates(world: World) -> None:
+    """It uses what was live at all of them; where that is not one snapshot it is refused, unless somebody names one."""
+    first = world.version(1)
+    begun = world.clock.now()
+    world.clock.advance(60)
+    world.version(2)
+    world.clock.advance(60)
+    world.version(1)
+    back = world.clock.now()
+    rerun = Rerun(Event.BACKFILL, backfill=BackfillPolicy.AS_OF)
+    hour, again, both = (replace(rerun, dates=on(*dates)) for dates in ((begun, begun), (back, back), (begun, back)))
+    same = [read(world, each, name=name) for name, each in (("hour", hour), ("again", again))]
+    with pytest.raises(RepinRefused, match="between those that this run makes"):
+        read(world, both, name="both")
+    named = world.host().run("named", carried(first, Asked.OVERRIDE), rerun=both).pin("payments")
+
+    assert {world.store.find(first).digest} == {pin.digest for pin in (*same, named)}
 
 
 def test_a_backfill_of_what_each_partition_used(world: World) -> None:
