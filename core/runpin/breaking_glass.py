@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("runpin.breaking_glass")
 
 _LARGEST = 65_536
+# A link is followed, for Kubernetes mounts files behind links, and what is judged is the file that was opened.
+# Without O_NONBLOCK a pipe in its place would never open.
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +111,11 @@ def read_glass(file: Path) -> Glass | None:
     Return what *file* says, None if there is no such file.
 
     Raises:
-        SettingsError: it cannot be read, others may write to it, or it does not say what it has to.
+        SettingsError: it cannot be read, it is not a file that only root or this user may write to, or it does not
+            say what it has to.
     """
     try:
-        if file.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise _unusable(file, "others may write to it", f"chmod go-w {file}")
-        with file.open("rb") as opened:
-            text = opened.read(_LARGEST + 1)
+        text = _content(file)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -125,6 +127,25 @@ def read_glass(file: Path) -> Glass | None:
     except (ValueError, RecursionError, TypeError, KeyError, RunpinError) as error:
         why = error.what if isinstance(error, RunpinError) else "it is not the JSON that it has to be"
         raise _unusable(file, why) from error
+
+
+def _content(file: Path) -> bytes:
+    descriptor = os.open(file, _READ)
+    try:
+        _require_own(file, os.fstat(descriptor))
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
+            return opened.read(_LARGEST + 1)
+    finally:
+        os.close(descriptor)
+
+
+def _require_own(file: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _unusable(file, "it is not a file", "put a file there, or nothing")
+    if status.st_uid not in (0, os.geteuid()):
+        raise _unusable(file, "another user owns it", f"chown root {file}")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise _unusable(file, "others may write to it", f"chmod go-w {file}")
 
 
 def _glass(content: Mapping[str, Any]) -> Glass:

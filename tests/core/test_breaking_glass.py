@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,32 @@ def test_a_file_that_others_may_write_counts_for_nothing(world: World, file: Pat
         file.write_bytes(content)
         with pytest.raises(SettingsError, match="cannot be used"):
             read_glass(file)
+
+
+def test_what_is_no_file_of_root_or_this_user(world: World, file: Path) -> None:
+    """A pipe is not waited for; a link, as Kubernetes makes them, is as good as the file that it leads to."""
+    os.mkfifo(file)
+    with pytest.raises(SettingsError, match="not a file"):
+        read_glass(file)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(SettingsError, match="not a file"):
+        read_glass(file)
+    file.rmdir()
+    mounted = file.with_name("mounted.json")
+    write(mounted, world)
+    file.symlink_to(mounted)
+
+    assert read(world, file).snapshot == first(world)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_another_user_counts_for_nothing(world: World, file: Path) -> None:
+    """Whoever could put it there would decide for every run of the host."""
+    write(file, world)
+    os.chown(file, 65_534, -1)
+    with pytest.raises(SettingsError, match="another user owns it"):
+        read_glass(file)
 
 
 def test_the_log_tells_what_happened_on_one_line(world: World, file: Path, caplog: pytest.LogCaptureFixture) -> None:
