@@ -19,6 +19,7 @@ class Standing(StrEnum):
     TAKEN_BACK = "taken back"
     AWAY = "away"
     APART = "apart"
+    NOT_COMPARED = "not compared"
 
     @property
     def is_well(self) -> bool:

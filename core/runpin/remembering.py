@@ -101,6 +101,8 @@ class ChannelNotes:
         before = self._seen.get(key)
         if before is not None and before.channel == channel and tick - self._written[key] < REFRESH:
             return None
+        if before is None:
+            self._list(channel)
         if before is None or before.channel != channel:
             self._cache.remember("snapshot", str(channel.snapshot), channel.digest.encode())
         earlier = self.last_seen(channel.scope, channel.name)
@@ -120,6 +122,12 @@ class ChannelNotes:
         known = [each for each in (noted, mine) if each is not None]
         return max(known, key=lambda each: (each.channel.revision, each.at), default=None)
 
+    def all_seen(self, environment: str) -> list[Sighting]:
+        """Return the newest state of each channel of *environment* that any process of this host saw."""
+        places = ((Scope(each[0], environment, each[1]), each[2]) for each in self._listed(environment))
+        found = (self.last_seen(scope, name) for scope, name in places)
+        return [each for each in found if each is not None]
+
     def prove(self, seen: Sighting) -> None:
         """Keep a state as the channel's last one that proved good."""
         self._cache.remember("good", _channel_key(seen.channel.scope, seen.channel.name), _channel_note(seen))
@@ -128,6 +136,18 @@ class ChannelNotes:
         """Return the last state of a channel that proved good."""
         note = self._cache.recall("good", _channel_key(scope, name))
         return None if note is None else _sighting_of(note, scope, name)
+
+    def _list(self, channel: Channel) -> None:
+        """Write down that there is this channel; of two processes that do so at once, one may do so in vain."""
+        scope = channel.scope
+        listed, place = self._listed(scope.environment), [scope.application, scope.tenant, channel.name]
+        if place not in listed:
+            self._cache.remember("channels", scope.environment, json.dumps([*listed, place]).encode())
+
+    def _listed(self, environment: str) -> list[Any]:
+        note = self._cache.recall("channels", environment)
+        listed: list[Any] = [] if note is None else json.loads(note)
+        return listed
 
     def bar(self, environment: str, barred: Iterable[SnapshotId]) -> None:
         """Write down which snapshots of *environment* are barred from new pins."""

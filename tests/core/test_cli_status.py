@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +75,54 @@ def test_every_store_is_shown(cli: CommandLine, tmp_path: Path) -> None:
     assert shape(documented("status")) == shape(answer)
     assert (True, ["payments"]) == (answer["well"], [each["application"] for each in answer["channels"]])
     assert (3, True) == (unknown.code, "did you mean 'payments'?" in unknown.err)
+
+
+def test_without_the_store_it_shows_what_is_known(cli: CommandLine, mirror: str, tmp_path: Path) -> None:
+    """Which store is away and why, what this host saw there and when, and what the mirrors hold."""
+    known = cli.ok("status", "--json").json
+    cli.variables |= {"RUNPIN_STORE": lost(tmp_path), "RUNPIN_MIRRORS": f"{mirror} {DEAD}"}
+    answer = cli.run("status", "--json")
+    cli.variables["RUNPIN_MIRRORS"] = mirror
+    text, one = cli.run("status"), cli.run("status", "reports", "--json")
+    away = answer.json["away"]
+
+    assert (5, 5, 5) == (text.code, answer.code, one.code)
+    assert f"error: the database's file cannot be used\n  where: {tmp_path}/lost" in text.err
+    assert ["payments.prod", "stable", f"{tmp_path}/lost", "away", "1"] == text.out.splitlines()[1].split()[:5]
+    assert "seen by this host at 2" in text.out.splitlines()[1]
+    assert [f"{tmp_path}/mirror.db", "not", "compared", "1"] == text.out.splitlines()[2].split()[:4]
+    assert (False, "StoreUnavailable") == (answer.json["well"], away["kind"])
+    assert ["not compared", "away"] == [each["standing"] for each in away["mirrors"]]
+    assert names(known) == names(answer.json) == [("payments", 1), ("reports", 1)]
+    assert [("reports", 1)] == names(one.json)
+    assert "hunter2" not in answer.out
+
+
+def test_a_host_that_saw_nothing_shows_what_the_mirrors_hold(cli: CommandLine, tmp_path: Path, mirror: str) -> None:
+    """Without a mirror that answers there is the error, and who does not."""
+    cli.variables |= {"RUNPIN_HOME": str(tmp_path / "cold"), "RUNPIN_STORE": lost(tmp_path), "RUNPIN_MIRRORS": mirror}
+    answer, text = cli.run("status", "--json"), cli.run("status")
+    cli.variables["RUNPIN_MIRRORS"] = lost(tmp_path, "too")
+    neither = cli.run("status")
+    cli.variables.pop("RUNPIN_MIRRORS")
+    alone = cli.run("status")
+
+    assert [("payments", 1), ("reports", 1)] == names(answer.json)
+    assert {None} == {each["seen_at"] for each in answer.json["channels"]}
+    assert "this host never saw it there" in text.out
+    assert (5, [f"{tmp_path}/too", "away"]) == (neither.code, neither.out.splitlines()[1].split()[:2])
+    assert (5, "") == (alone.code, alone.out)
+
+
+def lost(folder: Path, name: str = "lost") -> str:
+    """Return the URL of a store that cannot be opened."""
+    (folder / name).mkdir(exist_ok=True)
+    return f"sqlite:///{folder}/{name}"
+
+
+def names(answer: Any) -> list[tuple[str, int]]:
+    """Return which channels an answer shows, and at which revisions."""
+    return [(each["application"], each["revision"]) for each in answer["channels"]]
 
 
 def test_a_mirror_that_is_away_is_a_warning(cli: CommandLine, mirror: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from runpin.cli.shapes import Shape
     from runpin.mirrors import MirrorState
     from runpin.model import Channel
+    from runpin.ports import ChannelStore, Tenancy
+    from runpin.settings import Settings
+
+    class Listing(ChannelStore, Tenancy, Protocol):
+        """Where channels are, those of all tenants."""
+
 
 RequireMirrors = Annotated[
     bool,
@@ -27,7 +33,11 @@ RequireMirrors = Annotated[
 
 def every_channel(core: Runpin, application: str | None = None) -> list[Channel]:
     """Return every channel of the environment, of the chosen tenant or of all, and of *application* or of all."""
-    chosen, store = core.settings, core.store
+    return channels_in(core.store, core.settings, application)
+
+
+def channels_in(store: Listing, chosen: Settings, application: str | None = None) -> list[Channel]:
+    """Return every channel that *store* has, otherwise as `every_channel`."""
     tenants = store.tenants(chosen.environment) if chosen.tenant is None else [chosen.tenant]
     found = (channel for tenant in tenants for channel in store.channels(chosen.environment, tenant))
     return sorted(
