@@ -1,8 +1,8 @@
 """
 What a Snapshot has reached: every run that used it, and what to do so that they use another one.
 
-The ledger knows runs. Which tasks, assets and partitions a run worked on is the engine's to say; the plan names the
-run, and repeats all of it.
+The ledger knows runs. Which tasks, assets and partitions a run worked on is the engine's to say (`runpin.engines`).
+The plan repeats whole runs: one run with two snapshots is what a pin prevents, and nobody records which task has read.
 """
 
 from __future__ import annotations

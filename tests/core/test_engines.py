@@ -4,63 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 
 from command_line import CommandLine
+from engine_listener import Listener, listening
 from runpin.engines import Engines
 from runpin.errors import EngineRefused, SettingsError
 
-LAUNCHED = {"data": {"launchRunReexecution": {"__typename": "LaunchRunSuccess", "run": {"runId": "r"}}}}
 REFUSED = {"data": {"launchRunReexecution": {"__typename": "PythonError", "message": "no such run"}}}
-
-
-class Listener(HTTPServer):
-    """Stands in for both engines: keeps what it is asked, and gives the next answer."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Asked)
-        self.asked: list[tuple[str, str | None, Any]] = []
-        self.answers: list[tuple[int, bytes]] = []
-
-    @property
-    def url(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Asked(BaseHTTPRequestHandler):
-    """One request."""
-
-    server: Listener
-
-    def do_POST(self) -> None:
-        """Keep it, and answer."""
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.asked.append((self.path, self.headers.get("Authorization"), body))
-        status, content = self.server.answers.pop(0) if self.server.answers else (200, json.dumps(LAUNCHED).encode())
-        self.send_response(status)
-        self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
 def engine() -> Iterator[Listener]:
     """Return a server on loopback."""
-    with Listener() as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
+    with listening() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_the_token_is_airflows_alone(engine: Listener) -> None:
@@ -106,12 +66,18 @@ def test_who_is_not_there_refuses() -> None:
 
 
 def test_impact_repeats_runs(engine: Listener, tmp_path: Path) -> None:
-    """Each is given its snapshot first; the same command asks again after a refusal, and names nothing twice."""
+    """
+    Each is given its snapshot first; the same command asks again after a refusal, and names nothing twice.
+
+    A run that Airflow does not know any more is left alone, and does not stop it.
+    """
     cli = CommandLine(tmp_path)
     cli.start()
     cli.publish()
-    for run in ("run 1", "run-2"):
+    for run in ("run 1", "run-2", "gone"):
         cli.pin(run)
+    engine.knows("run%201")
+    engine.knows("run-2")
     first = cli.present()
     cli.batches(7)
     cli.publish()
@@ -122,7 +88,7 @@ def test_impact_repeats_runs(engine: Listener, tmp_path: Path) -> None:
     named = cli.ok("override", "run 1", "-a", "payments", "-e", "prod", "--json").json
 
     assert (5, True) == (failed.code, "409: busy" in failed.err)
-    assert "2 runs are repeated" in done.err + done.out
+    assert "2 runs are repeated. 1 are not known" in done.out
     assert ["run%201", "run-2"] * 2 == [path.split("/")[-2] for path, _, _ in engine.asked]
     assert (1, cli.present(), "bad rows") == (named["number"], named["snapshot"], named["reason"])
     assert 2 == cli.run("impact", first, "--apply").code

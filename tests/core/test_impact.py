@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from command_line import CommandLine
+from command_line import CommandLine, documented, shape
+from engine_listener import listening
 from runpin.impact import Reached, plan, reached
 from runpin.model import RunKey, SnapshotId
 from runpin.rerunning import Event, Rerun
@@ -54,6 +55,52 @@ def test_every_run_is_listed_and_those_that_still_use_it_are_repeated(cli: Comma
     assert "$AIRFLOW/api/v2/dags/payments_daily/dagRuns/run%201/clear" == cleared[-3]
     assert {"dry_run": False, "only_failed": False} == json.loads(cleared[-1])
     assert "it's bad" == cli.ok("override", "run-3", "-a", "payments", "-e", "prod", "--json").json["reason"]
+
+
+def test_what_runs_worked_on_is_asked_of_their_engine(cli: CommandLine) -> None:
+    """Of each run that it knows; one that it does not know is shown as such, and no plan repeats it."""
+    hostile = "\x1b[2Jorders"
+    task = {"task_id": "load", "try_number": 1, "state": "success"}
+    mapped = [{**task, "map_index": index} for index in range(3)] + [{**task, "map_index": 3, "state": "failed"}]
+    event = {"name": hostile, "uri": "s3://orders", "partition_key": "2026-01-05", "source_task_id": "load"}
+    with listening() as engine:
+        engine.knows("run%201", tasks=[{**mapped[0], "task_id": "extract", "map_index": -1, "try_number": 2}, *mapped])
+        engine.knows("run-2", events=[event], logical_date="2026-01-05T00:00:00Z")
+        text = cli.ok("impact", first(cli), "--airflow", engine.url).out
+        answer = cli.ok("impact", first(cli), "--airflow", engine.url, "--json").json
+        plan_lines = cli.ok("impact", first(cli), "--airflow", engine.url, "--plan").out
+        alone = cli.ok("impact", first(cli), "--dagster", engine.url)
+        elsewhere = cli.run("impact", first(cli), "--airflow", f"{engine.url}/elsewhere")
+    works = {each["run_id"]: each["work"] for each in answer["runs"]}
+
+    assert "load      4           1       3 success, 1 failed" in text
+    assert "run-3: airflow at this address does not know this run" in text
+    assert r"\x1b[2Jorders (s3://orders)   2026-01-05" in text
+    assert "logical date 2026-01-05T00:00:00Z" in text
+    assert "In 2 runs: 5 tasks, 1 asset, 1 partition." in text
+    assert ({"known": False}, 5, 3) == (
+        works["run-3"],
+        len(works["run 1"]["tasks"]),
+        works["run 1"]["tasks"][-2]["map_index"] + 1,
+    )
+    assert ["run 1"] == [step["run_id"] for step in answer["plan"]]
+    assert "run-3" not in plan_lines
+    assert f"--airflow {engine.url} --plan" in text
+    assert "Of airflow only the runs are known" in alone.out
+    assert (5, True) == (elsewhere.code, "airflow answered 404" in elsewhere.err)
+
+
+def test_the_reference_shows_what_runs_worked_on(cli: CommandLine) -> None:
+    """In the form that the command has."""
+    task = {"task_id": "load", "map_index": 0, "try_number": 1, "state": "success"}
+    event = {"name": "orders", "uri": "s3://orders", "partition_key": "2026-01-05", "source_task_id": "load"}
+    interval = {"data_interval_start": "2026-01-05T00:00:00Z", "data_interval_end": "2026-01-06T00:00:00Z"}
+    with listening() as engine:
+        engine.knows("run-3", tasks=[task], events=[event], logical_date="2026-01-05T00:00:00Z", **interval)
+        answer = cli.ok("impact", first(cli), "--airflow", engine.url, "--json").json
+    (told,) = [each for each in answer["runs"] if each["run_id"] == "run-3"]
+
+    assert shape(documented("impact")["runs"][0]) == shape(told)
 
 
 def test_nothing_used_it(cli: CommandLine) -> None:

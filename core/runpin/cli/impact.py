@@ -1,16 +1,18 @@
-"""`runpin impact`: every run that used a snapshot, and how to repeat them with another one."""
+"""`runpin impact`: every run that used a snapshot, what it worked on, and how to repeat it with another one."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runpin.cli.lookup import publication_of
 from runpin.cli.options import TOKEN, AsJson, ChannelName, Reason, SnapshotName, actor, opened
-from runpin.cli.printing import columns, emit, heading, moment, note, say
-from runpin.cli.shapes import Shape, commit_text, pin_shape, snapshot_shape
+from runpin.cli.printing import emit, heading, note, say, tracker
+from runpin.cli.reach import print_reached, reached_shape
+from runpin.cli.shapes import Shape, commit_text, snapshot_shape
 from runpin.errors import UnknownChannel, UnknownSnapshot
 from runpin.model import SnapshotId
 from runpin.overrides import OverrideKind
@@ -19,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runpin.assembly import Runpin
+    from runpin.cli.reach import Works
     from runpin.engines import Engines
+    from runpin.engines.work import Work
     from runpin.impact import Reached, Step
-    from runpin.model import Snapshot
-
-_SHOWN = 20
+    from runpin.model import RunKey, Snapshot
 
 
 def impact(  # noqa: PLR0913 - one parameter for each option
@@ -38,16 +40,19 @@ def impact(  # noqa: PLR0913 - one parameter for each option
     apply: Annotated[bool, typer.Option("--apply", help="Repeat them, where an engine's address is given.")] = False,
     airflow: Annotated[
         str | None,
-        typer.Option("--airflow", metavar="URL", help=f"Airflow's API server; {TOKEN} has a token for it."),
+        typer.Option("--airflow", metavar="URL", help=f"Airflow's API server, to ask it; {TOKEN} has a token."),
     ] = None,
-    dagster: Annotated[str | None, typer.Option("--dagster", metavar="URL", help="Dagster's web server.")] = None,
+    dagster: Annotated[
+        str | None, typer.Option("--dagster", metavar="URL", help="Dagster's web server, to ask it.")
+    ] = None,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
     """
-    List every run that used a snapshot.
+    List every run that used a snapshot, and what it worked on.
 
-    With --plan, print what repeats them with another one, in Airflow and in Dagster; with --apply, do it.
+    Tasks, assets and partitions are asked of the engines whose addresses are given.
+    With --plan, print what repeats the runs with another one, in Airflow and in Dagster; with --apply, do it.
     """
     if apply and airflow is None and dagster is None:
         raise typer.BadParameter("give the address of an engine: --airflow or --dagster", param_hint="--apply")
@@ -55,32 +60,55 @@ def impact(  # noqa: PLR0913 - one parameter for each option
     from runpin.impact import plan as plan_for
     from runpin.impact import reached
 
+    engines = Engines(airflow, os.environ.get(TOKEN), dagster)
     target = None if to is None else SnapshotId.parse(to)
     with opened(channel=channel) as core:
         found = core.store.find(SnapshotId.parse(snapshot))
         goal = _standing(core, found) if target is None else _named(core, found, target)
         runs = list(reached(core.ledger, found.id))
         publication = publication_of(core, found)
+        works = _works(engines, runs)
+        lost = {run for run, work in works.items() if work is None}
         why = reason or f"repeated without {found.id}"
-        steps = [] if goal is None or goal == found.id else plan_for(runs, goal, why)
+        there = [each for each in runs if each.pin.run not in lost]
+        steps = [] if goal is None or goal == found.id else plan_for(there, goal, why)
         if apply and goal is not None:
-            engines = Engines(airflow, os.environ.get(TOKEN), dagster)
             steps = _apply(core, [step for step in steps if engines.reaches(step.engine)], engines, goal, why)
     if as_json:
-        emit(_shape(found, runs, goal, steps))
-        return
-    if plan:
+        emit(_shape(found, runs, works, goal, steps))
+    elif plan:
         say(*(line for step in steps for line in step.lines()))
-        return
-    if apply:
+    elif apply:
         say(*(f"{step.engine}: {step.job}, run {step.run_id} is repeated with {goal}" for step in steps))
-        note(f"{len(steps)} runs are repeated.")
-        return
-    heading(f"{found.id}" + (f", {commit_text(publication.commit)}" if publication else ""))
-    _print(runs)
+        note(f"{len(steps)} runs are repeated." + (f" {len(lost)} are not known to their engine." if lost else ""))
+    else:
+        heading(f"{found.id}" + (f", {commit_text(publication.commit)}" if publication else ""))
+        print_reached(runs, works)
+        _point_to_plan(found, goal, steps, engines)
+
+
+def _point_to_plan(found: Snapshot, goal: SnapshotId | None, steps: Sequence[Step], engines: Engines) -> None:
     if steps:
         note(f"{len(steps)} can be repeated with {goal}. The commands, for a shell; nothing is run:")
-        say(f"  runpin impact {found.id} --to {goal} --plan")
+        addresses = {"--airflow": engines.airflow, "--dagster": engines.dagster}
+        given = [word for name, address in addresses.items() if address for word in (name, address)]
+        say(f"  {shlex.join(['runpin', 'impact', str(found.id), '--to', str(goal), *given, '--plan'])}")
+
+
+def _works(engines: Engines, runs: Sequence[Reached]) -> Works:
+    """Ask the engines that have an address what each of *runs* worked on."""
+    from runpin.impact import can_repeat
+
+    asked = dict.fromkeys(
+        each.pin.run for each in runs if engines.reaches(each.pin.run.engine) and can_repeat(each.pin)
+    )
+    bar, step = tracker("asking engines", len(asked))
+    works: dict[RunKey, Work | None] = {}
+    with bar:
+        for run in asked:
+            works[run] = engines.work(run)
+            step()
+    return works
 
 
 def _apply(core: Runpin, steps: list[Step], engines: Engines, goal: SnapshotId, why: str) -> list[Step]:
@@ -110,11 +138,13 @@ def _standing(core: Runpin, found: Snapshot) -> SnapshotId | None:
         return None
 
 
-def _shape(found: Snapshot, runs: Sequence[Reached], goal: SnapshotId | None, steps: Sequence[Step]) -> Shape:
+def _shape(
+    found: Snapshot, runs: Sequence[Reached], works: Works, goal: SnapshotId | None, steps: Sequence[Step]
+) -> Shape:
     return {
         "snapshot": snapshot_shape(found),
         "to": None if goal is None else str(goal),
-        "runs": [{**pin_shape(each.pin), "still": each.still, "newest": str(each.newest.snapshot)} for each in runs],
+        "runs": [reached_shape(each, works) for each in runs],
         "plan": [
             {
                 "engine": step.engine,
@@ -125,23 +155,3 @@ def _shape(found: Snapshot, runs: Sequence[Reached], goal: SnapshotId | None, st
             for step in steps
         ],
     }
-
-
-def _print(runs: Sequence[Reached]) -> None:
-    if not runs:
-        note("No run used it.")
-        return
-    groups: dict[tuple[str, str, str], list[Reached]] = {}
-    for each in runs:
-        run = each.pin.run
-        groups.setdefault((run.engine, run.deployment, run.job), []).append(each)
-    for (engine, deployment, job), members in sorted(groups.items()):
-        heading(f"{job}: {len(members)} runs ({engine}, {deployment})")
-        rows = [(each.pin.run.run_id, moment(each.pin.at), _state(each)) for each in members[-_SHOWN:]]
-        columns(("run", "since", "now"), rows, indent=2)
-        if len(members) > _SHOWN:
-            note(f"  and {len(members) - _SHOWN} older ones; --json lists all of them")
-
-
-def _state(each: Reached) -> str:
-    return "uses it" if each.still else f"uses {each.newest.snapshot}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ACTOR = "RUNPIN_ACTOR"
 TOKEN = "RUNPIN_AIRFLOW_TOKEN"  # noqa: S105 - the name of a variable
-"""Holds what lets `runpin impact --apply` into Airflow's API; it is no setting, and is not looked for in the file."""
+"""Holds what lets `runpin impact` into Airflow's API; it is no setting, and is not looked for in the file."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON document on stdout.")]
 Environment = Annotated[
