@@ -116,7 +116,8 @@ class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
             return self._instance.get_run_by_id(run.parent_run_id)
         if rerun.backfill is BackfillPolicy.ORIGINAL and (original := original_of(run, self._instance)):
             return original
-        for tag in (*(() if anew else tags.EARLIER_BACKFILLS), tags.BACKFILL):
+        groups = (tags.BACKFILL,) if anew else (*tags.EARLIER_BACKFILLS, tags.BACKFILL)
+        for tag in groups:
             if tag in run.tags:
                 same = dg.RunsFilter(tags={tags.BACKFILL: run.tags[tag]})
                 for first in self._instance.get_runs(same, limit=1, ascending=True):

@@ -37,7 +37,9 @@ def _given(name: str, context: dg.InitResourceContext) -> str | None:
         return None if found is None else str(found)
     variable = str(found.get("env"))
     if variable not in os.environ:
-        raise SettingsError(f"the variable {variable} is not set", where=f"field {name} of the resource")
+        raise SettingsError(
+            f"the variable {variable} is not set", where=f"field {name} of the resource", fix="set it where steps run"
+        )
     return os.environ[variable]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg  # noqa: TID253 - a code location imports this on top of Dagster
 
+from dagster_runpin import tags
 from runpin.reading import split_path
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class MaterializationNotes:
             if read in self._noted or not step.has_assets_def:
                 return
             snapshot = run.snapshot(application)
-            metadata = {f"runpin/{application}": str(snapshot.id), f"runpin/{path}": snapshot.documents[name]}
+            label = tags.label(application)
+            metadata = {label: str(snapshot.id), f"{label}/{name}": snapshot.documents[name]}
             for key in step.selected_asset_keys:
                 step.add_asset_metadata(metadata, asset_key=key)
             self._noted.add(read)

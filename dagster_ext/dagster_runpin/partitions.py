@@ -76,5 +76,6 @@ def _timeless(run: DagsterRun, why: str) -> RepinRefused:
     return RepinRefused(
         f"its backfill wants what was live when its partition begins, but {why}",
         where=f"run {run.run_id} of {run.job_name}",
-        fix=f"launch the backfill with the tag {tags.BACKFILL_POLICY}: latest, or original, or name a snapshot",
+        fix=f"launch the backfill with the tag {tags.BACKFILL_POLICY}: latest or original, or name a snapshot with the "
+        f"tag {tags.OVERRIDE}",
     )

@@ -157,10 +157,10 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         Return the tags of a run that this one starts, so that it uses the same snapshots.
 
-            instance.create_run_for_job(job, tags=runpin.handed_on("payments"))
+            client.submit_job_execution("reports", tags=runpin.handed_on("payments"))  # a DagsterGraphQLClient
 
-        Give them to whatever takes tags: a run of another job, a backfill, or a sensor that launches for this run.
-        What the other run reads of other applications begins where their channels stand.
+        Give them to whatever takes tags: a run of another job, a backfill, the `RunRequest` of a sensor that launches
+        for this run. Of other applications the other run uses what every new run gets.
 
         Args:
             applications: those to hand on; what this run has read so far if none are named.
@@ -171,7 +171,7 @@ class RunpinResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def pipes_extras(self, *paths: str) -> dict[str, Any]:
         """
-        Return the documents *paths* for a process that is started through Dagster Pipes.
+        Return the documents *paths*, as this run uses them, for a process that is started through Dagster Pipes.
 
             client.run(command, context=context, extras=runpin.pipes_extras("payments/etl"))
 

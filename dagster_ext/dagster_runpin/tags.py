@@ -44,8 +44,9 @@ REACTION = "runpin.reaction"
 
 # Dagster shows no tag that begins like this one, and a line of JSON says nothing to people.
 CARRIED = ".dagster/runpin"
-"""Holds the run's proposal as JSON, see `runpin.proposing`; set by the run coordinator and the sensor."""
+"""Holds the run's proposal as JSON, see `runpin.proposing`; set by the run coordinator, the sensor and `handed_on`."""
 
+# Dagster's own: of a backfill, of one that repeats another, and of what a run makes.
 BACKFILL = "dagster/backfill"
 FIRST_BACKFILL = "dagster/root_backfill_id"
 EARLIER_BACKFILLS = ("dagster/parent_backfill_id", FIRST_BACKFILL)

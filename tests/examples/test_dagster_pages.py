@@ -12,6 +12,7 @@ import pytest
 
 from command_line import ROOT, CommandLine
 from dagster_classes import closing_resources, open_instance
+from dagster_runpin import tags
 
 README = ROOT / "README.md"
 HOW_TO = ROOT / "docs" / "how-to" / "dagster.md"
@@ -64,6 +65,14 @@ def test_the_how_to_page_is_one_program() -> None:
     assert space["month_end"].name == "month_end"
     named = sorted(spec.name for check in space["checks"] for spec in check.check_specs)
     assert ["config_allowed", "config_allowed", "config_in_sync"] == named
+
+
+def test_every_tag_that_people_write_is_told() -> None:
+    """And no other; the labels, the sensor's own tag and the hidden one are not for people to write."""
+    written = {value for name, value in vars(tags).items() if name.isupper() and str(value).startswith("runpin.")}
+    told = set(re.findall(r"^\| `(runpin\.\w+): ", HOW_TO.read_text(encoding="utf-8"), re.MULTILINE))
+
+    assert written - {tags.REACTION} == told
 
 
 def test_the_unit_test_on_the_page_passes() -> None:
