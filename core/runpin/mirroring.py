@@ -14,7 +14,14 @@ from itertools import islice
 from threading import Thread
 from typing import TYPE_CHECKING, Protocol
 
-from runpin.errors import RunpinError, StoreCorrupt, StoreUnavailable, UnknownChannel, UnknownSnapshot
+from runpin.errors import (
+    RunpinError,
+    SnapshotRefused,
+    StoreCorrupt,
+    StoreUnavailable,
+    UnknownChannel,
+    UnknownSnapshot,
+)
 from runpin.failpoints import failpoint
 from runpin.mirrors import MirrorState, Replica, Standing
 from runpin.model import ChannelMove
@@ -227,6 +234,8 @@ def _asked(mirror: Mirror, channel: Channel, ask: Callable[[Mirror, Channel], Mi
         return MirrorState(mirror.where, channel, Standing.AWAY, _reason(error))
     except StoreCorrupt as error:
         return MirrorState(mirror.where, channel, Standing.APART, _reason(error))
+    except SnapshotRefused as error:
+        return MirrorState(mirror.where, channel, Standing.LEFT_OUT, error.what)
     except RunpinError as error:
         return MirrorState(mirror.where, channel, Standing.BEHIND, _reason(error))
     except Exception as error:  # noqa: BLE001 - a fault in one adapter must not undo what is published already

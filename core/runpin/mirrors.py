@@ -17,6 +17,7 @@ class Standing(StrEnum):
     BEHIND = "behind"
     MOVING = "moving"
     TAKEN_BACK = "taken back"
+    LEFT_OUT = "left out"
     AWAY = "away"
     APART = "apart"
     NOT_COMPARED = "not compared"

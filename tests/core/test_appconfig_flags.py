@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from appconfig_double_checks import as_served, problems_of_flags
 from appconfig_double_server import Server, serving
-from appconfig_stage import Stage, client_of, furnish, let_in
+from appconfig_stage import GRADUAL, Stage, client_of, furnish, let_in
 from runpin.aws_appconfig.content import Whole, whole_of
 from runpin.aws_appconfig.flags import content_of, require_served, served_of
 from runpin.aws_appconfig.live import served_by
 from runpin.canonical import canonical, snapshot_of
-from runpin.errors import StoreCorrupt, StoreError
-from runpin.mirrors import Standing
+from runpin.errors import SnapshotRefused, StoreCorrupt, StoreError
+from runpin.mirroring import bring_all, look_all
+from runpin.mirrors import MirrorState, Standing
 from runpin.model import Snapshot, SnapshotId, digest_of
+from runpin.testing.ledger_contract import at_once
 from runpin.testing.store_contract import COMMIT, SCOPE, bodies_of, move, unpublished
 
 FLAGS = {"dark_mode": {"enabled": True, "theme": "midnight", "sizes": [1, 2]}, "beta": {"enabled": False, "share": 5}}
@@ -208,10 +210,12 @@ def test_flags_of_somebody_else_are_found_out(stage: Stage) -> None:
 def test_a_snapshot_without_the_document_is_told(stage: Stage) -> None:
     """Nothing empty is deployed in its place."""
     stage.published(1)
-    with pytest.raises(StoreError, match="has no document 'features'"):
+    with pytest.raises(SnapshotRefused, match="has no document 'features'") as caught:
         stage.mirror.bring(SCOPE, "stable")
+    seen = stage.another_mirror().look(SCOPE, "stable")
 
     assert [] == stage.labels()
+    assert (Standing.LEFT_OUT, caught.value.what) == (seen.standing, seen.why)
 
 
 @pytest.mark.parametrize("flags", ["&flags=features", ""])
@@ -227,12 +231,57 @@ def test_a_profile_of_the_wrong_type_is_told(server: Server, flags: str) -> None
 def test_flags_and_snapshots_are_mirrored_one_after_the_other(stage: Stage) -> None:
     """They are two mirrors with records of their own, and an environment takes one deployment at a time."""
     name = publish_flags(stage, FLAGS)
-    whole = Stage(stage.server, ids=stage.ids)
-    whole.store, whole.reactions = stage.store, stage.reactions
+    whole = beside(stage)
     standings = [mirror.bring(SCOPE, "stable").standing for mirror in (stage.mirror, whole.mirror, stage.mirror)]
 
     assert [Standing.IN_STEP] * 3 == standings
     assert [str(name)] * 2 == stage.labels()
+
+
+def beside(stage: Stage) -> Stage:
+    """Return the mirror of whole Snapshots beside that of flags, in the same environment."""
+    whole = Stage(stage.server, clock=stage.clock, ids=stage.ids)
+    whole.store, whole.reactions = stage.store, stage.reactions
+    return whole
+
+
+def test_of_two_mirrors_in_parallel_one_waits_for_the_other(server: Server) -> None:
+    """Neither stops the other's deployment nor starts a second one, in two processes at once; the next call goes on."""
+    stage = Stage(server, options="&flags=features")
+    furnish(stage, profiles=("stable",), strategy=GRADUAL, flags=(PROFILE,))
+    whole, name = beside(stage), publish_flags(stage, FLAGS)
+    channel = stage.store.channel(SCOPE, "stable")
+
+    def bring(_: int) -> list[MirrorState]:
+        return bring_all([stage.another_mirror(), whole.another_mirror()], [channel], stage.clock)
+
+    both = at_once(2, bring)
+    first = look_all([stage.mirror, whole.mirror], [channel], stage.clock)
+    stage.pass_time(minutes=20)
+    second = bring(0)
+    stage.pass_time(minutes=20)
+    last = bring(0)
+
+    assert [1] * 3 == [standings(each).count(Standing.MOVING) for each in (*both, first)]
+    assert "deployment 1 of the environment is under way" in {each.why for each in first}
+    assert [Standing.IN_STEP, Standing.MOVING] == sorted(standings(second))
+    assert [Standing.IN_STEP] * 2 == standings(last)
+    assert [(str(name), "COMPLETE")] * 2 == stage.deployed()
+
+
+def test_of_two_mirrors_in_parallel_both_get_there(stage: Stage) -> None:
+    """Where a deployment reaches everybody at once, whoever was late starts the next one in the same call."""
+    name, whole = publish_flags(stage, FLAGS), beside(stage)
+    channel = stage.store.channel(SCOPE, "stable")
+    told = bring_all([stage.mirror, whole.mirror], [channel], stage.clock)
+
+    assert [Standing.IN_STEP] * 2 == standings(told)
+    assert [(str(name), "COMPLETE")] * 2 == stage.deployed()
+
+
+def standings(states: Sequence[MirrorState]) -> list[Standing]:
+    """Return how each of the mirrors stands."""
+    return [each.standing for each in states]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from appconfig_double_server import Server, serving
 from appconfig_stage import GRADUAL, Stage, client_of, furnish, let_in
 from runpin.aws_appconfig.content import unpacked
 from runpin.aws_appconfig.mirror import Mirror
-from runpin.errors import StoreCorrupt, StoreError, UnknownChannel
+from runpin.errors import SnapshotRefused, StoreCorrupt, StoreError, UnknownChannel
 from runpin.mirrors import Standing
 from runpin.model import SnapshotId, digest_of
 from runpin.testing.ledger_contract import at_once
@@ -273,8 +273,11 @@ def test_a_snapshot_that_is_too_large_is_told(stage: Stage) -> None:
     stage.store.put_objects({digest_of(body): body for body in bodies.values()})
     move(stage.store, stage.store.commit(unpublished(SCOPE, bodies), COMMIT, "ci"), 0)
 
-    with pytest.raises(StoreError, match="larger than AWS AppConfig takes"):
+    with pytest.raises(SnapshotRefused, match="larger than AWS AppConfig takes"):
         bring(stage)
+    seen = stage.another_mirror().look(SCOPE, "stable")
+
+    assert (Standing.LEFT_OUT, "the snapshot is larger than AWS AppConfig takes") == (seen.standing, seen.why)
 
 
 def test_what_has_to_be_made_first_is_named(server: Server) -> None:

@@ -12,8 +12,10 @@ import pytest
 from appconfig_double_server import Server, serving
 from appconfig_stage import Stage, client_of, furnish, let_in
 from runpin.aws_appconfig.failures import refusal_of
-from runpin.errors import SnapshotRefused
+from runpin.errors import SnapshotRefused, StoreUnavailable
 from runpin.mirrors import Standing
+from runpin.reactions import Reaction
+from runpin.testing import MemoryReactions
 from runpin.testing.store_contract import SCOPE
 
 LAMBDA = "arn:aws:lambda:eu-west-1:123456789012:function:check"
@@ -51,6 +53,12 @@ def stage_with(server: Server, kind: str, content: str) -> Stage:
     return stage
 
 
+def seen(stage: Stage) -> tuple[Standing, str]:
+    """Return what another process says about the mirror, which was not there when it was brought."""
+    state = stage.another_mirror().look(SCOPE, "stable")
+    return state.standing, state.why
+
+
 @pytest.mark.parametrize("early", [False, True])
 def test_what_a_schema_refuses_is_told_by_place(server: Server, early: bool) -> None:  # noqa: FBT001 - pytest's way
     """The Snapshot and the place in it, whenever the service checks; what stands there is a value, and is not shown."""
@@ -66,7 +74,7 @@ def test_what_a_schema_refuses_is_told_by_place(server: Server, early: bool) -> 
     assert "JSON_SCHEMA maximum $.documents.limits.limit" in caught.value.what
     assert "profile 'stable' of payments.prod" in str(caught.value.where)
     assert "987654" not in str(caught.value)
-    assert stage.mirror.look(SCOPE, "stable").standing is Standing.BEHIND
+    assert (Standing.LEFT_OUT, caught.value.what) == seen(stage)
     assert [(good, "COMPLETE")] == stage.deployed()
 
 
@@ -81,7 +89,40 @@ def test_what_a_function_refuses_is_told(server: Server) -> None:
 
     assert f"{name}, version 1" in caught.value.what
     assert "canary" not in "".join(traceback.format_exception(caught.value))
+    assert (Standing.LEFT_OUT, caught.value.what) == seen(stage)
     assert stage.mirror.bring(SCOPE, "stable").standing is Standing.IN_STEP
+    assert Standing.IN_STEP is seen(stage)[0]
+
+
+def test_what_was_left_out_is_forgotten_when_the_channel_moves(server: Server) -> None:
+    """The next Snapshot is another one, and a ledger that is away hides no refusal."""
+    stage = stage_with(server, "JSON_SCHEMA", json.dumps(SCHEMA))
+    stage.published(987_654)
+    with pytest.raises(SnapshotRefused):
+        stage.mirror.bring(SCOPE, "stable")
+    stage.published(8)
+
+    assert (Standing.BEHIND, "nothing was deployed to this profile") == seen(stage)
+    assert stage.mirror.bring(SCOPE, "stable").standing is Standing.IN_STEP
+
+
+def test_a_refusal_is_told_though_the_ledger_cannot_record_it(server: Server) -> None:
+    """Whoever looks later sees a mirror that is behind."""
+    stage = stage_with(server, "JSON_SCHEMA", json.dumps(SCHEMA))
+    stage.reactions = Mute()
+    stage.published(987_654)
+    with pytest.raises(SnapshotRefused):
+        stage.mirror.bring(SCOPE, "stable")
+
+    assert Standing.BEHIND is seen(stage)[0]
+
+
+class Mute(MemoryReactions):
+    """A ledger that takes no records."""
+
+    def begin(self, reaction: Reaction) -> Reaction:
+        """Fail."""
+        raise StoreUnavailable("away", where=str(reaction.key))
 
 
 class _Answered(Exception):

@@ -73,6 +73,26 @@ def test_a_deployment_that_was_rolled_back_is_told(cli: CommandLine, server: Ser
     assert re.search(r"taken back +deployment 1: ROLLED_BACK, ROLLBACK_COMPLETED by CLOUDWATCH_ALARM", told.out)
 
 
+def test_what_appconfig_cannot_take_stays_shown(cli: CommandLine, server: Server) -> None:
+    """As left out, and why, by whoever looks later; until the channel moves to what it takes."""
+    furnish(Stage(server), profiles=(), flags=("stable.features.flags",))
+    cli.variables["RUNPIN_MIRRORS"] = f"{server.url}&flags=features"
+    brought = cli.run("mirror", "bring", "payments")
+    shown, status = cli.run("mirror", "show", "payments"), cli.run("status", "payments")
+    cli.batches(200)
+    published = cli.run("publish", "-r", cli.config)
+    cli.commit({"payments/features.yaml": FEATURES})
+    cli.publish()
+    after = cli.ok("mirror", "show", "payments")
+
+    assert [1, 1, 1] == [each.code for each in (brought, shown, status)]
+    for each in (brought, shown):
+        assert re.search(r"left out +payments\.prod\.v1\.\w+ has no document 'features'", each.out)
+    assert re.search(r"left out .* has no document 'features'", status.out)
+    assert (0, True) == (published.code, "fix:   correct what it does not take, and publish that" in published.err)
+    assert "in step" in after.out
+
+
 def test_a_mirror_that_is_away_stops_nothing_else(cli: CommandLine, server: Server) -> None:
     """Publishing and going back need the store alone, and no key is shown."""
     furnish(Stage(server))

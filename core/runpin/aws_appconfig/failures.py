@@ -15,10 +15,14 @@ _REACH = "check that the region is right and can be reached from here; the call 
 _LET_IN = "give the identity the permissions that docs/how-to/aws-appconfig.md lists; check this host's clock too"
 _FIND = "set AWS_PROFILE or the AWS_* variables, or give this host a role; `aws sts get-caller-identity` shows which"
 _TOO_MUCH = "wait, and look less often; the quotas of AppConfig are in the AWS console, Service Quotas"
+_TOO_LARGE = 413
 _REFUSED = {
     402: ("a quota of AWS AppConfig is used up", "remove old versions of the profile, or ask AWS for a larger quota"),
     404: ("AWS AppConfig does not have what was asked for", "look at the names, and whether anything was deployed"),
-    413: ("the snapshot is larger than AWS AppConfig takes", "ask AWS for a larger quota, or split the application"),
+    _TOO_LARGE: (
+        "the snapshot is larger than AWS AppConfig takes",
+        "ask AWS for a larger quota, or split the application",
+    ),
 }
 _MOST_DETAILS = 5
 _STRANGERS = frozenset({"UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"})
@@ -70,7 +74,8 @@ def failure_of(error: Exception, where: str) -> Failure:
         return Failure(StoreUnavailable("AWS AppConfig does not answer", where=where, fix=_REACH), again=True)
     bug = (f"AWS AppConfig refused a request ({status})", "report this with the cause that the log shows")
     what, fix = _REFUSED.get(status, bug)
-    return Failure(StoreError(what, where=where, fix=fix))
+    kind = SnapshotRefused if status == _TOO_LARGE else StoreError
+    return Failure(kind(what, where=where, fix=fix))
 
 
 def code_of(error: Exception) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from runpin.aws_appconfig.content import Whole, packed
 from runpin.canonical import canonical, thaw
-from runpin.errors import StoreCorrupt, StoreError
+from runpin.errors import SnapshotRefused, StoreCorrupt
 from runpin.feature_flags import declares_flags, flags_of
 
 _NAME = re.compile(r"[a-z][a-zA-Z0-9_-]{0,63}", re.ASCII)
@@ -32,7 +32,7 @@ def content_of(whole: Whole, flags: str | None, where: str) -> bytes:
     Return what is mirrored: all of *whole*, or its document *flags* as feature flags.
 
     Raises:
-        StoreError: there is no such document, or AppConfig would not take it for flags.
+        SnapshotRefused: there is no such document, or AppConfig would not take it for flags.
     """
     if flags is None:
         return packed(whole)
@@ -44,7 +44,7 @@ def served_of(whole: Whole, flags: str, where: str) -> dict[str, Any]:
     Return what readers of AppConfig get for the document *flags*.
 
     Raises:
-        StoreError: there is no such document, or AppConfig would not take it for flags.
+        SnapshotRefused: there is no such document, or AppConfig would not take it for flags.
     """
     shown = _checked(whole, flags, where).items()
     return {name: flag if flag["enabled"] else {"enabled": False} for name, flag in shown}
@@ -56,7 +56,7 @@ def require_served(body: bytes, whole: Whole, flags: str, where: str) -> None:
 
     Raises:
         StoreCorrupt: it is something else.
-        StoreError: the document is none of flags.
+        SnapshotRefused: the document is none of flags.
     """
     try:
         shown = canonical(thaw(body))
@@ -92,11 +92,11 @@ def _checked(whole: Whole, flags: str, where: str) -> dict[str, dict[str, Any]]:
     body = whole.bodies.get(flags)
     if body is None:
         fix = "publish one that has it, or correct flags= in the URL"
-        raise StoreError(f"{whole.snapshot.id} has no document {flags!r}", where=where, fix=fix)
+        raise SnapshotRefused(f"{whole.snapshot.id} has no document {flags!r}", where=where, fix=fix)
     document, problem = _read(thaw(body))
     if problem is not None:
         what = f"the document {flags!r} of {whole.snapshot.id} cannot be feature flags: {problem}"
-        raise StoreError(what, where=where, fix=_FIX)
+        raise SnapshotRefused(what, where=where, fix=_FIX)
     return document
 
 

@@ -9,6 +9,7 @@ since. So what is deployed never goes back to an earlier stand of the channel, w
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +20,7 @@ from runpin.aws_appconfig.flags import content_of
 from runpin.aws_appconfig.live import served_by
 from runpin.aws_appconfig.places import Place, place_of, profile_of
 from runpin.aws_appconfig.versions import published
-from runpin.errors import UnknownSnapshot
+from runpin.errors import SnapshotRefused, StoreUnavailable, UnknownSnapshot
 from runpin.mirrors import MirrorState, Standing
 from runpin.model import SnapshotId
 from runpin.ports import ChannelStore, SnapshotStore
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from runpin.ports import Reactions
 
 _ROUNDS = 4
+_DEPLOYED = "mirror"
+_LEFT_OUT = "left out"
+_TO_DO = (Standing.BEHIND, Standing.LEFT_OUT)
 
 
 class Mirrored(SnapshotStore, ChannelStore, Protocol):
@@ -101,13 +105,14 @@ class Mirror:
 
         Raises:
             UnknownChannel: nothing was published to it.
+            SnapshotRefused: AppConfig does not take this Snapshot. That is recorded, and the next call tries again.
             StoreCorrupt: the Snapshot's label is used for something else.
             StoreUnavailable, StoreError
         """
         ends = self.endpoint.ends()
         state = self._looked(scope, name, ends)
         for _ in range(_ROUNDS):
-            if state.standing is not Standing.BEHIND or not self._step(state, ends):
+            if state.standing not in _TO_DO or not self._step(state, ends):
                 break
             state = self._looked(scope, name, ends)
         return self._recorded(state)
@@ -122,9 +127,11 @@ class Mirror:
 
         place, seen = self.endpoint.attempt(work, ends)
         channel = self._store.channel(scope, name)
-        newest = self._reactions.newest(self._key(channel))
-        ended = newest.outcome if newest is not None and newest.revision == channel.revision else None
+        ended = self._outcome(_DEPLOYED, channel)
         standing, why = _judged(channel, seen, ended)
+        if standing is Standing.BEHIND and ended is None:
+            refusal = self._outcome(_LEFT_OUT, channel)
+            standing, why = (standing, why) if refusal is None else (Standing.LEFT_OUT, refusal)
         ours = seen.ours
         return State(
             where=self.where,
@@ -147,6 +154,16 @@ class Mirror:
                 return False
             self.endpoint.attempt(lambda clients: stop(clients, state.place, ours), ends)
             return True
+        try:
+            self._deploy(state, ends)
+        except SnapshotRefused as refused:
+            # Whether or not the ledger answers, the caller is told.
+            with suppress(StoreUnavailable):
+                self._record(_LEFT_OUT, state.channel, refused.what)
+            raise
+        return True
+
+    def _deploy(self, state: State, ends: float) -> None:
         flags, label = self.endpoint.address.flags, str(state.channel.snapshot)
         content = content_of(whole_of(self._store, state.channel.snapshot), flags, self.endpoint.where)
 
@@ -157,17 +174,26 @@ class Mirror:
                 start(clients, state.place, version, state.channel, state.seen.latest)
 
         self.endpoint.attempt(work, ends)
-        return True
 
-    def _key(self, channel: Channel) -> ReactionKey:
-        return ReactionKey(SCHEME, self.endpoint.address.key, "mirror", channel.scope, channel.name)
+    def _key(self, what: str, channel: Channel) -> ReactionKey:
+        return ReactionKey(SCHEME, self.endpoint.address.key, what, channel.scope, channel.name)
+
+    def _outcome(self, what: str, channel: Channel) -> str | None:
+        """Return what is recorded for the present stand of *channel*."""
+        newest = self._reactions.newest(self._key(what, channel))
+        return newest.outcome if newest is not None and newest.revision == channel.revision else None
 
     def _recorded(self, state: State) -> State:
         """Record how the deployment for the present stand ended, if it has and that is not recorded."""
         ours, channel = state.deployment, state.channel
         if ours is None or not ours.is_for(channel) or ours.state not in TAKEN_BACK | {COMPLETE} or state.recorded:
             return state
-        at, key = self.endpoint.clock.now(), self._key(channel)
+        recorded = self._record(_DEPLOYED, channel, f"deployment {ours.number}: {_ending(ours)}")
+        return state if recorded is None else replace(state, recorded=recorded)
+
+    def _record(self, what: str, channel: Channel, outcome: str) -> str | None:
+        """Record *outcome* for this stand of *channel* unless one is, and return that; None if it has moved on."""
+        key, at = self._key(what, channel), self.endpoint.clock.now()
         told = Reaction(key, channel.revision, channel.snapshot, channel.digest, None, at)
         begun = self._reactions.begin(told)
         if begun.outcome is None and begun.revision != channel.revision:
@@ -175,9 +201,8 @@ class Mirror:
             self._reactions.end(begun, "not known: it was not written down")
             begun = self._reactions.begin(told)
         if begun.revision != channel.revision:
-            return state
-        ended = self._reactions.end(begun, f"deployment {ours.number}: {_ending(ours)}")
-        return replace(state, recorded=ended.outcome)
+            return None
+        return self._reactions.end(begun, outcome).outcome
 
 
 def _served(ours: Deployment) -> SnapshotId | None:

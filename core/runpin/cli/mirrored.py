@@ -9,6 +9,7 @@ import typer
 from runpin.cli.printing import complain, note
 from runpin.cli.shapes import channel_shape, text_or_none
 from runpin.errors import SettingsError
+from runpin.mirrors import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,11 @@ RequireMirrors = Annotated[
     bool,
     typer.Option("--require-mirrors", help="End with 1 if a mirror does not follow. What was decided stays decided."),
 ]
+
+_FIXES = {
+    Standing.LEFT_OUT: "correct what it does not take, and publish that",
+    Standing.TAKEN_BACK: "move the channel: what was taken back is not deployed again",
+}
 
 
 def every_channel(core: Runpin, application: str | None = None) -> list[Channel]:
@@ -76,7 +82,8 @@ def follow_up(states: Sequence[MirrorState]) -> None:
         first = group[0]
         more = f" and {len(group) - 1} more" if len(group) > 1 else ""
         what = f"the mirror {where} is {standing} for {first.channel.name} of {first.channel.scope}{more}"
-        fix = f"`runpin mirror bring --all --environment {first.channel.scope.environment}` completes it"
+        bring = f"`runpin mirror bring --all --environment {first.channel.scope.environment}` completes it"
+        fix = _FIXES.get(first.standing, bring)
         complain(what, [("why", first.why), ("fix", fix)], severity="warning")
 
 
