@@ -282,7 +282,7 @@ def everybody(scene: Scene) -> Everybody:
         "version": static_version(),
         "file": "run.js",
     }
-    query = urlencode({"run_id": RUN_IDS[1], "application": APPLICATION, "against": "live"})
+    query = urlencode({"run_id": RUN_IDS[1], "application": APPLICATION, "against": "live", "dag_id": TAKER})
     visible = f"/runpin/api/dags/{TAKER}/run?{urlencode({'run_id': scene.takers[1]})}"
     done = subprocess.run(
         [sys.executable, str(TESTS / "tab_rights.py")],
@@ -349,6 +349,14 @@ def test_runs_of_other_dags_are_not_told(everybody: Everybody, scene: Scene) -> 
     assert [(each.dag_id, each.run_id) for each in listed.runs] == [(TAKER, scene.takers[1])]
     assert own.parents == []
     assert [each.dag_id for each in whole.parents] == [MAKER]
+
+
+def test_a_dag_in_the_query_gives_no_right(everybody: Everybody) -> None:
+    """Who may see one DAG and nothing else sees that, and nothing more by naming it where another one is meant."""
+    said = everybody.routes("one", "header")
+
+    assert {each.path: 403 for each in said} == {each.path: each.status for each in said}
+    assert everybody.body(f"/runpin/api/dags/{TAKER}/", "one")
 
 
 def test_only_files_of_the_pages_are_handed_out(everybody: Everybody) -> None:
