@@ -185,7 +185,8 @@ class PinLedger(Protocol):
 
         Raises:
             EpochConflict: the run is not at that epoch.
-            SnapshotQuarantined, StoreUnavailable
+            SnapshotQuarantined: its snapshot is barred, and not the one that the run has.
+            StoreUnavailable
         """
         ...
 

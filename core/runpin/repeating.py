@@ -4,7 +4,8 @@ Cleared runs: what a rerun uses is decided once for each clear, and all of its t
 An engine counts how often it cleared a run. The first task that reads configuration after a clear decides by
 `rerunning.decide`, and writes the decision into a line of the ledger's reactions, which takes one for each number.
 The pin moves to a new epoch if the decision names another Snapshot, and then the decision is closed. Whoever is killed
-in between is made up for by the next task: it finds the decision open, and carries out that one.
+in between is made up for by the next task: it finds the decision open, and carries out that one. If the run is cleared
+again before that, the decision is abandoned, and an epoch with the same Snapshot shuts out whoever is still at it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from runpin.ports import Clock, Overrides, PinLedger, Reactions
 
 _log = logging.getLogger("runpin.repeating")
+
+_ABANDONED = "never carried out"
+"""How the outcome of a decision begins whose run was cleared again before the pin moved."""
 
 # Others decide at the same moment, and each of them can be overtaken once or twice; more is no accident.
 _ATTEMPTS = 10
@@ -74,22 +78,16 @@ class Repeats:
             StoreUnavailable
         """
         key, number = _line_of(cleared), cleared.rerun.number
-        line = self._reactions.newest(key)
         for _ in range(_ATTEMPTS):
-            # Before the line is looked at: whoever moves the pin meanwhile makes our own move fail.
-            pin = self._on_record(cleared)
-            if line is None or (line.outcome is not None and line.revision < number):
-                line = self._begun(cleared, key, pin)
-            if line.revision > number or line.outcome is not None:
+            # The pin before the line: whoever moves it, or abandons the line, meanwhile makes our own move fail.
+            pin, line = self._on_record(cleared), self._reactions.newest(key)
+            if line is None or line.revision < number:
+                self._begin(cleared, key, line)
+            elif line.revision > number or line.outcome is not None:
                 return self._on_record(cleared)
-            if line.revision < number:
-                line = self._reactions.end(line, f"never carried out: cleared again, rerun {number} decides")
-                continue
-            moved = self._moved(cleared, pin, line)
-            if moved is not None:
+            elif (moved := self._moved(cleared, pin, line)) is not None:
                 self._close(cleared, line, moved)
                 return moved
-            line = self._reactions.newest(key)
         raise Conflict("the run's pin moved again and again while a rerun was decided", where=str(cleared.run))
 
     def waiting(self, run: RunKey, scope: Scope) -> Override | None:
@@ -111,18 +109,35 @@ class Repeats:
             raise Conflict("the run's pin is gone from the ledger", where=str(cleared.run))
         return pin
 
-    def _begun(self, cleared: Cleared, key: ReactionKey, pin: Pin) -> Reaction:
+    def _begin(self, cleared: Cleared, key: ReactionKey, before: Reaction | None) -> None:
+        """Write down what the clear leads to, unless somebody else is faster or the pin moves meanwhile."""
+        number = cleared.rerun.number
+        if before is not None and before.outcome is None:
+            before = self._reactions.end(before, f"{_ABANDONED}: cleared again, rerun {number} decides")
+        # After the line before: whatever it led to shows in the pin.
+        pin: Pin | None = self._on_record(cleared)
+        if pin is not None and before is not None and (before.outcome or "").startswith(_ABANDONED):
+            pin = self._fenced(pin)
+        if pin is None:
+            return
         target = self._target(cleared, pin)
-        return self._reactions.begin(
+        self._reactions.begin(
             Reaction(
                 key=key,
-                revision=cleared.rerun.number,
+                revision=number,
                 snapshot=target.snapshot,
                 digest=target.digest,
                 since=pin.snapshot,
                 at=self._clock.now(),
             )
         )
+
+    def _fenced(self, pin: Pin) -> Pin | None:
+        """Open an epoch that changes nothing, so that no move to the next one counts; None if somebody was faster."""
+        try:
+            return self._ledger.advance(replace(pin, at=self._clock.now(), epoch=pin.epoch + 1))
+        except EpochConflict:
+            return None
 
     def _target(self, cleared: Cleared, pin: Pin) -> Pin:
         if cleared.fresh:
@@ -175,10 +190,9 @@ class Repeats:
             return self._ledger.advance(target)
         except EpochConflict:
             return None
-        except SnapshotQuarantined:
-            # It was barred between the decision and this; the next try would meet the same.
-            self._reactions.end(line, f"not carried out: {line.snapshot} was barred from new pins meanwhile")
-            raise
+        except SnapshotQuarantined as barred:
+            # The decision stays open: who comes next shall not go on with what the run had, as if that were decided.
+            raise _barred_meanwhile(cleared, line) from barred
 
     def _close(self, cleared: Cleared, line: Reaction, pin: Pin) -> None:
         where = f"rerun {cleared.rerun.number}"
@@ -208,6 +222,14 @@ def _tell(cleared: Cleared, pin: Pin, decision: Decision) -> None:
     # Who wanted another snapshot shall see why there is none; a rerun that keeps its own is what everybody expects.
     if cleared.rerun.policy is not RerunPolicy.KEEP:
         _log.warning("%s keeps %s at rerun %d: %s", cleared.run, pin.snapshot, cleared.rerun.number, decision.why)
+
+
+def _barred_meanwhile(cleared: Cleared, line: Reaction) -> SnapshotQuarantined:
+    return SnapshotQuarantined(
+        f"rerun {line.revision} of this run is to use {line.snapshot}, which was barred from new pins meanwhile",
+        where=str(cleared.run),
+        fix="clear the run again, which decides anew; or let that snapshot in again: `runpin quarantine lift`",
+    )
 
 
 def _refused(cleared: Cleared, decision: Decision, waiting: Override | None) -> RepinRefused:

@@ -205,6 +205,32 @@ def test_what_was_named_and_is_barred_is_not_taken(world: World) -> None:
     assert second == read(world, cleared(1)).snapshot
 
 
+class Bars(MemoryLedger):
+    """What a pin is moved to is barred a moment before."""
+
+    def advance(self, pin: Pin) -> Pin:
+        """Bar it, and try."""
+        self.bar(pin.snapshot, actor="eve", reason="bad")
+        return super().advance(pin)
+
+
+def test_what_is_barred_after_the_decision_stays_refused(world: World) -> None:
+    """No retry goes on with what the run had, as if that were decided, until the run is cleared again."""
+    first = world.version(1)
+    read(world)
+    second = world.version(2)
+    ledger = Bars()
+    ledger.__dict__.update(world.ledger.__dict__)
+    with pytest.raises(SnapshotQuarantined, match="barred from new pins meanwhile"):
+        Repeats(ledger, world.reactions, world.overrides, world.clock).settle(decides(world, cleared(1), second))
+    with pytest.raises(SnapshotQuarantined, match="meanwhile") as again:
+        read(world, cleared(1))
+    kept = read(world, cleared(2, RerunPolicy.KEEP), "b")
+
+    assert "clear the run again" in str(again.value.fix)
+    assert first == kept.snapshot == read(world, cleared(1), "c").snapshot
+
+
 def test_the_ledger_is_away(world: World) -> None:
     """A run that keeps its pin goes on; one that may have to move waits where the decision was not seen."""
     world.version(1)
@@ -376,6 +402,14 @@ def test_reexecution_from_scratch_gets_the_latest_where_the_job_wants_that(world
     assert [(second, Asked.CHANNEL), (first, Asked.PARENT)] == [(pin.snapshot, pin.asked) for pin in (whole, part)]
 
 
+def decides(world: World, rerun: Rerun, snapshot: SnapshotId) -> Cleared:
+    """Return what a task of the rerun asks that would get *snapshot* where its job wants the latest."""
+    pin = world.ledger.get(run_key("r1"), SCOPE)
+    assert pin is not None
+    wanted = replace(pin, snapshot=snapshot, digest=world.store.find(snapshot).digest)
+    return Cleared(run_key("r1"), SCOPE, "stable", rerun, lambda _: False, lambda _: wanted)
+
+
 def race(world: World, settle: Callable[[Repeats, Cleared], Pin]) -> set[SnapshotId]:
     """Let tasks on eight hosts decide one clear at once, while the channel moves; return what they saw."""
     world.version(1)
@@ -384,12 +418,9 @@ def race(world: World, settle: Callable[[Repeats, Cleared], Pin]) -> set[Snapsho
     start, targets = Barrier(8), [world.version(number) for number in range(3, 11)]
 
     def task(place: int) -> SnapshotId:
-        pin = world.ledger.get(run_key("r1"), SCOPE)
-        assert pin is not None
-        wanted = replace(pin, snapshot=targets[place], digest=world.store.find(targets[place]).digest)
+        asked = decides(world, cleared(1), targets[place])
         repeats = Repeats(world.ledger, world.reactions, world.overrides, world.clock)
         start.wait(30)
-        asked = Cleared(run_key("r1"), SCOPE, "stable", cleared(1), lambda _: False, lambda _: wanted)
         return settle(repeats, asked).snapshot
 
     with ThreadPoolExecutor(8) as threads:
@@ -440,12 +471,8 @@ def test_a_decision_that_was_not_carried_out_is_finished_by_the_next_task(world:
     ledger: MemoryLedger = Stuck() if place == "begun" else world.ledger
     dying.__dict__.update(world.reactions.__dict__)
     ledger.__dict__.update(world.ledger.__dict__)
-    pin = world.ledger.get(run_key("r1"), SCOPE)
-    assert pin is not None
-    wanted = replace(pin, snapshot=second, digest=world.store.find(second).digest)
-    asked = Cleared(run_key("r1"), SCOPE, "stable", cleared(1), lambda _: False, lambda _: wanted)
     with pytest.raises(Killed):
-        Repeats(ledger, dying, world.overrides, world.clock).settle(asked)
+        Repeats(ledger, dying, world.overrides, world.clock).settle(decides(world, cleared(1), second))
     world.version(3)
     after_it = [read(world, cleared(1), host) for host in "ab"]
 

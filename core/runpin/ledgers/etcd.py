@@ -39,8 +39,8 @@ class EtcdLedger:
     Decides pins and bars snapshots, in one cluster.
 
     While a snapshot is barred there is a key that says so, and the transaction that writes a pin demands that there is
-    none. etcd carries transactions out one after the other, so a decision comes before `bar` or sees it; one that is
-    sent before and arrives later writes nothing.
+    none, unless the run has that snapshot already. etcd carries transactions out one after the other, so a decision
+    comes before `bar` or sees it; one that is sent before and arrives later writes nothing.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -75,11 +75,16 @@ class EtcdLedger:
 
         Raises:
             EpochConflict: the run is not at that epoch.
-            SnapshotQuarantined, UnknownSnapshot, StoreUnavailable
+            SnapshotQuarantined: its snapshot is barred, and not the one that the run has.
+            UnknownSnapshot, StoreUnavailable
         """
         follows = [absent(self._keys.pin(pin, pin.epoch)), present(self._keys.pin(pin, pin.epoch - 1))]
-        answer = self._write(pin, follows)
+        answer = self._write(pin, [*follows, self._free(pin)])
         held = pin if answer.held else self._newest(answer.found[0], pin.scope)
+        if held is not None and held.epoch == pin.epoch - 1 and held.digest == pin.digest:
+            # Barred, but the run has it: no epoch is ever rewritten, so that still holds where this one follows.
+            answer = self._write(pin, follows)
+            held = pin if answer.held else self._newest(answer.found[0], pin.scope)
         if held == pin:
             return pin
         if held is not None and held.epoch == pin.epoch - 1 and answer.found[1]:
@@ -142,7 +147,7 @@ class EtcdLedger:
 
     def _put(self, pin: Pin) -> Pin:
         failpoint("before_pin")
-        answer = self._write(pin, [absent(self._keys.pin(pin, 0))])
+        answer = self._write(pin, [absent(self._keys.pin(pin, 0)), self._free(pin)])
         failpoint("after_pin")
         held = pin if answer.held else self._newest(answer.found[0], pin.scope)
         if held is None:
@@ -153,12 +158,14 @@ class EtcdLedger:
         scope, snapshot = pin.scope, pin.snapshot
         if (snapshot.application, snapshot.environment) != (scope.application, scope.environment):
             raise UnknownSnapshot(f"{snapshot} is not a snapshot of {scope}", where=_shown(pin))
-        fence = self._keys.barred(snapshot)
         return self._cluster.call().transact(
-            [*conditions, absent(fence)],
+            conditions,
             [put(self._keys.pin(pin, pin.epoch), written(pin_record(pin))), put(self._keys.pinned_by(pin), b"")],
-            [first(self._keys.pins(pin.run, scope), 1), one(fence)],
+            [first(self._keys.pins(pin.run, scope), 1), one(self._keys.barred(snapshot))],
         )
+
+    def _free(self, pin: Pin) -> Condition:
+        return absent(self._keys.barred(pin.snapshot))
 
     def _newest(self, found: tuple[Entry, ...], scope: Scope) -> Pin | None:
         return told_pin(found[0], scope.environment, scope.application) if found else None

@@ -46,11 +46,17 @@ class PinStatements:
             sa.select(*(pins.c[name] for name in _ANSWER)).where(pins.c.pin_key == key).order_by(pins.c.epoch.desc())
         )
         present = sa.select(sa.func.max(pins.c.epoch)).where(pins.c.pin_key == key).scalar_subquery()
-        follows = present == sa.bindparam("previous", type_=sa.Integer)
+        previous = sa.bindparam("previous", type_=sa.Integer)
+        same = sa.select(pins.c.epoch).where(
+            pins.c.pin_key == key,
+            pins.c.epoch == previous,
+            pins.c.digest == sa.bindparam("digest", type_=pins.c.digest.type),
+        )
+        allowed = sa.and_(present == previous, sa.or_(_free(), same.exists()))
         return cls(
             newest=Prepared.of(newest, database.dialect),
             put=Prepared.of(_insert(database, _free()), database.dialect),
-            advance=Prepared.of(_insert(database, sa.and_(_free(), follows)), database.dialect),
+            advance=Prepared.of(_insert(database, allowed), database.dialect),
             put_at_once=Prepared.of(_call(), database.dialect) if database.dialect.name == "postgresql" else None,
         )
 

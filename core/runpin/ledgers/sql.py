@@ -60,7 +60,8 @@ class SqlLedger:
 
         Raises:
             EpochConflict: the run is not at that epoch.
-            SnapshotQuarantined, StoreUnavailable
+            SnapshotQuarantined: its snapshot is barred, and not the one that the run has.
+            StoreUnavailable
         """
         key = pin_key(pin.run, pin.scope)
         if self._database.decide(self._sql.advance, pin_values(pin, key), fence(pin.snapshot, shared=True)):

@@ -230,6 +230,19 @@ class LedgerContract:
         assert pin_of(1) == ledger.put_if_absent(pin_of(1))
         assert pin_of(1) == ledger.get(run_key(), SCOPE)
 
+    def test_a_run_with_a_barred_snapshot_may_open_an_epoch_with_it(self, ledger: Ledger) -> None:
+        """It is no new pin, and shuts out who would move the run to another one; only its newest epoch counts."""
+        first = ledger.put_if_absent(pin_of(1))
+        ledger.bar(snapshot_id(1), actor="ada", reason="broken")
+        second = ledger.advance(following(first, 1))
+
+        with pytest.raises(EpochConflict):
+            ledger.advance(following(first, 2))
+        third = ledger.advance(following(second, 2))
+        with pytest.raises(SnapshotQuarantined):
+            ledger.advance(following(third, 1))
+        assert third == ledger.get(run_key(), SCOPE)
+
     def test_a_lifted_snapshot_may_be_pinned_again(self, ledger: Ledger) -> None:
         """Barring and lifting may both be repeated."""
         for _ in range(2):

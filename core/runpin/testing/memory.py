@@ -96,7 +96,8 @@ class MemoryLedger:
                 return pin
             if not held or held[-1].epoch != pin.epoch - 1:
                 raise EpochConflict(f"epoch {pin.epoch} does not follow", where=str(pin.run))
-            self._require_free(pin)
+            if held[-1].digest != pin.digest:
+                self._require_free(pin)
             held.append(pin)
             return pin
 
