@@ -12,6 +12,7 @@ from pinned_airflow import PinnedAirflow, Published
 from runpin.assembly import Runpin
 from runpin.clock import SystemClock
 from runpin.engines import Engines
+from runpin.engines.work import Task, Written
 from runpin.impact import plan, reached
 from runpin.model import Scope, SnapshotId
 from runpin.overrides import OverrideKind
@@ -75,6 +76,11 @@ def name(airflow: PinnedAirflow, run_id: str, snapshot: Any, kind: OverrideKind 
     """Let Ada name what a run shall use next."""
     overriding = airflow.core.overriding
     overriding.name_for(Wish(overriding.pin_of(run_id, "again", "prod"), snapshot, kind, "ada", "to repair March"))
+
+
+def asked_engines(airflow: PinnedAirflow) -> Engines:
+    """Return the way to the engine for who asks it about runs."""
+    return Engines(airflow.engine.url, airflow.api.send("GET", "/auth/token")["access_token"])
 
 
 def test_a_whole_clear_under_latest_gets_the_latest_and_keeps_to_it(airflow: PinnedAirflow) -> None:
@@ -141,22 +147,41 @@ def test_a_backfill_of_what_was_live(airflow: PinnedAirflow) -> None:
     states = [airflow.api.run(DAILY, day)["state"] for day in days]
     newest = airflow.core.store.channel(Scope("dated", "prod"), "stable")
     seen = [airflow.api.xcom(DAILY, day, "day")["snapshot"] for day in days[1:]]
+    (pin,) = airflow.core.ledger.pins_of_run(days[1], DAILY)
+    work = asked_engines(airflow).work(pin.run)
 
     assert ["failed", "success", "success", "success"] == states
     assert "did not exist at 2026-01-05" in airflow.failure(DAILY, days[0], "day")
     assert [seen[0], seen[0], str(newest.snapshot)] == seen
     assert seen[0] != str(newest.snapshot)
+    assert work is not None
+    assert ("2026-01-06T00:00:00Z", True) == (work.logical_date, work.interval is not None)
 
 
 def test_what_a_snapshot_reached_is_repeated(airflow: PinnedAirflow) -> None:
-    """Airflow understands the request of the plan, and the cleared run uses what was named for it."""
+    """
+    Airflow tells what the run worked on, and understands the request of the plan: it uses what was named for it.
+
+    Once the run is deleted, Airflow knows none.
+    """
     first = ran(airflow, KEEP, "reached")
     second = airflow.published.publish("again")
     runs = reached(airflow.core.ledger, SnapshotId.parse(first))
-    (step,) = plan([each for each in runs if each.pin.run.run_id == "reached"], second, "bad rows")
+    (found,) = [each for each in runs if each.pin.run.run_id == "reached"]
+    (step,) = plan([found], second, "bad rows")
     airflow.published.publish("again")
     name(airflow, "reached", second)
-    token = airflow.api.send("GET", "/auth/token")["access_token"]
-    Engines(airflow.engine.url, token).ask(step.engine, step.path, step.body)
+    engines = asked_engines(airflow)
+    before = engines.work(found.pin.run)
+    engines.ask(step.engine, step.path, step.body)
+    repeated = said(airflow, KEEP, "reached")
+    after = engines.work(found.pin.run)
+    airflow.delete(KEEP, "reached")
 
-    assert [(str(second), 1)] * 2 == said(airflow, KEEP, "reached")
+    assert [(str(second), 1)] * 2 == repeated
+    assert before is not None
+    assert {Task("first", None, 1, "success"), Task("second", None, 1, "success")} == set(before.tasks)
+    assert ("success", (Written("repeated_rows", "repeated_rows", None, "second"),)) == (before.state, before.written)
+    assert after is not None
+    assert {2} == {task.tries for task in after.tasks}
+    assert engines.work(found.pin.run) is None

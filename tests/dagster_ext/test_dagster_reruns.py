@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
@@ -14,6 +16,7 @@ from demo.dagster_api import Run
 from pinned_dagster import LABEL, PINNING, PinnedDagster, pinned_dagster
 from runpin.assembly import Runpin
 from runpin.engines import Engines
+from runpin.engines.work import Task, Work, Written
 from runpin.impact import plan, reached
 from runpin.model import Asked, SnapshotId
 from runpin.testing import FixedClock
@@ -148,13 +151,22 @@ def test_a_run_that_another_one_starts(dagster: PinnedDagster) -> None:
 
 
 def test_what_a_snapshot_reached_is_repeated(dagster: PinnedDagster) -> None:
-    """Dagster understands the request of the plan, and the new run uses what it names."""
-    run = dagster.finish(dagster.api.launch("reading"))
+    """
+    Dagster tells what the run worked on, and understands the request of the plan: the new run uses what it names.
+
+    A run that it does not know is none of its own.
+    """
+    run = dagster.finish(dagster.api.launch(assets=["parted"], partition="c"))
     (before,), after = used(dagster, run), dagster.publish()
     found = [each for each in reached(dagster.core.ledger, before) if each.pin.run.run_id == run.id]
     (step,) = plan(found, after, "bad rows")
     dagster.publish()
-    Engines(dagster=dagster.engine.url).ask(step.engine, step.path, step.body)
+    engines = Engines(dagster=dagster.engine.url)
+    work = engines.work(found[0].pin.run)
+    engines.ask(step.engine, step.path, step.body)
     (again,) = dagster.wait_for_runs({"dagster/parent_run_id": run.id})
 
     assert [after] == used(dagster, dagster.finish(again))
+    written = (Written("parted", None, "c", "parted"),)
+    assert Work("SUCCESS", (Task("parted", None, 1, "SUCCESS"),), written, ("c",)) == work
+    assert engines.work(replace(found[0].pin.run, run_id=str(uuid4()))) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import dag, task  # noqa: TID253 - a DAG file
+from airflow.sdk import Asset, dag, task  # noqa: TID253 - a DAG file
 
 from run_reports import pass_gate
 
@@ -22,7 +22,7 @@ def _two_steps(application: str) -> None:
     def first() -> dict[str, Any]:
         return _pin(application)
 
-    @task
+    @task(outlets=[Asset("repeated_rows")])
     def second() -> dict[str, Any]:
         pass_gate("second")
         return _pin(application)
