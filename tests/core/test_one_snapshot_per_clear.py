@@ -73,6 +73,15 @@ class Clears(Runs):
         self.choose(name, OverrideKind.PINNED, 0, partial=False)
         self.read(name, hosts[1])
 
+    @rule(name=Runs.runs, hosts=st.permutations("ab"))
+    def all_again(self, name: str, hosts: list[str]) -> None:
+        """One host knows what the run had; all of it runs again, there and on the other one."""
+        self.read(name, hosts[0])
+        self.publish()
+        self.clear(name, RerunPolicy.LATEST, whole=True)
+        for host in hosts:
+            self.read(name, host)
+
     @rule(name=Runs.runs, kind=st.sampled_from(OverrideKind), place=st.integers(0, 3), partial=st.booleans())
     def choose(self, name: str, kind: OverrideKind, place: int, partial: bool) -> None:  # noqa: FBT001 - by name
         """Somebody names what the run shall use next."""
