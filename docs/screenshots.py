@@ -73,16 +73,21 @@ def take_on_airflow(demo: Demo, home: Path) -> None:
     """Run the demo's DAGs before and after a change, and take the pictures."""
     dags = ROOT / "example_dags" / "airflow"
     with AirflowEngine(home, dags, environment=demo.environment) as engine:
-        second = before_and_after(demo, engine)
+        first, second = before_and_after(demo, engine)
         with browser_page() as page:
             picture_run_list(page, engine.url, second)
             picture_run(page, engine.url, "night-2", second)
             picture_config_tab(page, engine.url, "night-2")
             picture_applications(page, engine.url)
+            demo.runpin("override", "night-3", "--snapshot", first, "--reason", "the partner sent small batches again")
+            picture_override(page, engine.url, "night-3")
+            demo.runpin("rollback", "payments", "--environment", "prod", "--reason", "batches of 250 are too slow")
+            picture_problems(page, engine.url)
 
 
-def before_and_after(demo: Demo, engine: AirflowEngine) -> str:
-    """Run a night and a day on each of two configurations, and one more of both; return the second snapshot."""
+def before_and_after(demo: Demo, engine: AirflowEngine) -> tuple[str, str]:
+    """Run a night and a day on each of two configurations, and one more of both; return the two snapshots."""
+    first = str(demo.runpin("channel", "show", "payments", "--environment", "prod")["snapshot"])
     for dag in (DAG, DAILY):
         engine.api.unpause(dag)
     run_both(engine, 1)
@@ -91,7 +96,7 @@ def before_and_after(demo: Demo, engine: AirflowEngine) -> str:
     time.sleep(3)
     run_both(engine, 2)
     run_both(engine, 3)
-    return second
+    return first, second
 
 
 def run_both(engine: AirflowEngine, number: int) -> None:
@@ -138,6 +143,21 @@ def picture_applications(page: Page, url: str) -> None:
     page.get_by_role("button", name="History of payments, channel stable").click(timeout=PATIENCE)
     page.locator(".runpin").get_by_role("table").nth(1).wait_for(timeout=PATIENCE)
     save(page, "airflow-config-applications.png")
+
+
+def picture_override(page: Page, url: str, run: str) -> None:
+    """Show the Snapshot that somebody named for one run, and that waits for its next clear."""
+    page.goto(f"{url}/dags/{DAG}/runs/{run}")
+    page.get_by_role("link", name="Config", exact=True).click(timeout=PATIENCE)
+    page.locator(".runpin").get_by_text("the partner sent small batches again").wait_for(timeout=PATIENCE)
+    save(page, "airflow-override.png")
+
+
+def picture_problems(page: Page, url: str) -> None:
+    """Show what Airflow's dashboard says after a rollback."""
+    page.goto(url)
+    page.locator(".runpin-strip").get_by_role("listitem").first.wait_for(timeout=PATIENCE)
+    save(page, "airflow-config-problems.png")
 
 
 # Dagster
