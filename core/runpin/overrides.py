@@ -39,6 +39,7 @@ class Override:
         digest: that snapshot's digest.
         since: what the run used when this was recorded, which `once` goes back to.
         since_digest: that snapshot's digest.
+        since_named: whether somebody had named that too, until further notice.
         kind: how long it lasts.
         actor: who wants it.
         reason: why.
@@ -59,6 +60,7 @@ class Override:
     reason: str
     at: datetime
     partial: bool = False
+    since_named: bool = False
     outcome: str | None = None
 
     def __post_init__(self) -> None:
@@ -75,12 +77,21 @@ def before_once(pin: Pin, newest: Override | None) -> Pin | None:
         return None
     if pin.asked is not Asked.OVERRIDE:
         return None
-    return replace(pin, snapshot=newest.since, digest=newest.since_digest)
+    asked = Asked.OVERRIDE if newest.since_named else Asked.CHANNEL
+    return replace(pin, snapshot=newest.since, digest=newest.since_digest, asked=asked)
 
 
 def stays(pin: Pin, newest: Override | None) -> bool:
     """Tell whether somebody named what the run has until further notice, though it had that before."""
     return newest is not None and newest.kind is OverrideKind.PINNED and _has_given(newest, pin)
+
+
+def lasts(pin: Pin, newest: Override | None) -> bool:
+    """Tell whether somebody named what the run has, or goes back to after one rerun, until further notice."""
+    before = before_once(pin, newest)
+    if before is not None:
+        return before.asked is Asked.OVERRIDE
+    return pin.asked is Asked.OVERRIDE or stays(pin, newest)
 
 
 def _has_given(newest: Override, pin: Pin) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runpin.errors import Conflict, NotFound, SnapshotQuarantined, UnknownSnapshot
-from runpin.overrides import Override, OverrideKind, before_once
+from runpin.overrides import Override, OverrideKind, before_once, lasts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,6 +107,7 @@ class Overriding:
                 digest=found.digest,
                 since=before.snapshot,
                 since_digest=before.digest,
+                since_named=lasts(pin, newest),
                 kind=wish.kind,
                 actor=wish.actor,
                 reason=wish.reason,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from runpin.errors import Conflict, EpochConflict, RepinRefused, SnapshotQuarantined
 from runpin.model import Asked, Pin, RunKey, Scope
-from runpin.overrides import TAKEN, Override, before_once, stays
+from runpin.overrides import TAKEN, Override, before_once, lasts, stays
 from runpin.reactions import Reaction, ReactionKey
 from runpin.rerunning import Decision, Held, Rerun, RerunPolicy, Situation, Take, decide
 
@@ -151,7 +151,7 @@ class Repeats:
             backfill=rerun.backfill,
             own=Held.BARRED if cleared.barred(pin) else Held.GOOD,
             named=cleared.named or waiting is not None,
-            chosen=before is None and (pin.asked is Asked.OVERRIDE or stays(pin, newest)),
+            chosen=lasts(pin, newest),
             whole=rerun.whole,
             partial=rerun.partial or (waiting is not None and waiting.partial),
         )
@@ -175,8 +175,6 @@ class Repeats:
         """Return the pin at the line's snapshot, moved there if need be; None if somebody else moved it meanwhile."""
         if pin.digest == line.digest:
             return pin
-        waiting = self.waiting(cleared.run, cleared.scope)
-        named = waiting is not None and waiting.digest == line.digest
         target = replace(
             pin,
             snapshot=line.snapshot,
@@ -184,7 +182,7 @@ class Repeats:
             at=self._clock.now(),
             epoch=pin.epoch + 1,
             revision=None,
-            asked=Asked.OVERRIDE if named else Asked.CHANNEL,
+            asked=self._asked(pin, line),
         )
         try:
             return self._ledger.advance(target)
@@ -193,6 +191,13 @@ class Repeats:
         except SnapshotQuarantined as barred:
             # The decision stays open: who comes next shall not go on with what the run had, as if that were decided.
             raise _barred_meanwhile(cleared, line) from barred
+
+    def _asked(self, pin: Pin, line: Reaction) -> Asked:
+        newest = self._overrides.newest(pin.run, pin.scope)
+        if newest is not None and newest.outcome is None and newest.digest == line.digest:
+            return Asked.OVERRIDE
+        before = before_once(pin, newest)
+        return before.asked if before is not None and before.digest == line.digest else Asked.CHANNEL
 
     def _close(self, cleared: Cleared, line: Reaction, pin: Pin) -> None:
         where = f"rerun {cleared.rerun.number}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runpin.errors import SnapshotQuarantined
-from runpin.model import Behavior, Pin, SnapshotId
+from runpin.model import Asked, Behavior, Pin, SnapshotId
 from runpin.overrides import OverrideKind
 from runpin.overriding import Overriding, Wish
 from runpin.rerunning import FIRST, Event, Rerun, RerunPolicy
@@ -68,6 +68,26 @@ def test_once_after_once_goes_back_to_what_was_before_both(world: World) -> None
         seen.append(read(world, cleared(number)).snapshot)
 
     assert [first, second, third] == [*seen, read(world, cleared(3)).snapshot]
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["another", "what_it_had"])
+def test_once_goes_back_to_what_was_named_to_stay(world: World, place: int) -> None:
+    """That stays then, though the run's job wants the latest; a second wish for one rerun changes nothing about it."""
+    versions = [world.version(number) for number in (1, 2, 3)]
+    world.store.move(SCOPE, "stable", versions[1], expected_revision=3, actor="ada", reason="back")
+    read(world)
+    kept = versions.pop(place)
+    name(world, kept, OverrideKind.PINNED)
+    read(world, cleared(1))
+    seen = []
+    for number, snapshot in enumerate(versions, 2):
+        name(world, snapshot, OverrideKind.ONCE)
+        seen.append(read(world, cleared(number)).snapshot)
+    world.version(4)
+    after = [read(world, cleared(number, RerunPolicy.LATEST)) for number in (4, 5)]
+
+    assert versions == seen
+    assert [(kept, Asked.OVERRIDE)] * 2 == [(pin.snapshot, pin.asked) for pin in after]
 
 
 def test_once_does_not_stay_because_what_was_before_is_barred(world: World) -> None:

@@ -239,6 +239,7 @@ overrides = sa.Table(
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("since_sequence", sa.Integer, nullable=False),
     sa.Column("since_digest", sa.String(64), nullable=False),
+    sa.Column("since_named", sa.Boolean, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("partial", sa.Boolean, nullable=False),
     sa.Column("actor", AnyText, nullable=False),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from runpin.errors import StoreCorrupt
+from runpin.errors import NotFound, StoreCorrupt
 from runpin.etcd.transactions import Entry
 from runpin.model import (
     Asked,
@@ -48,7 +48,7 @@ def told(entry: Entry, read: Callable[[dict[str, Any]], T]) -> T:
     """
     try:
         return read(json.loads(entry.value.decode("utf-8", "surrogatepass")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, NotFound) as error:
         raise StoreCorrupt(
             "a record in etcd cannot be read", where=entry.key, fix="restore the cluster from a backup"
         ) from error
@@ -200,7 +200,11 @@ def override_record(override: Override) -> dict[str, Any]:
         "number": override.number,
         "sequence": override.snapshot.sequence,
         "digest": override.digest,
-        "since": {"sequence": override.since.sequence, "digest": override.since_digest},
+        "since": {
+            "sequence": override.since.sequence,
+            "digest": override.since_digest,
+            "named": override.since_named,
+        },
         "kind": override.kind.value,
         "partial": override.partial,
         "actor": override.actor,
@@ -228,6 +232,7 @@ def told_override(entry: Entry, run: RunKey, scope: Scope) -> Override:
             reason=record["reason"],
             at=datetime.fromisoformat(record["at"]),
             partial=record["partial"],
+            since_named=record["since"]["named"],
             outcome=record["outcome"],
         )
 

@@ -119,6 +119,7 @@ def _values(override: Override, key: str) -> dict[str, Any]:
         "digest": override.digest,
         "since_sequence": override.since.sequence,
         "since_digest": override.since_digest,
+        "since_named": override.since_named,
         "kind": override.kind.value,
         "partial": override.partial,
         "actor": override.actor,
@@ -143,5 +144,6 @@ def _told(row: sa.Row[Any], run: RunKey, scope: Scope) -> Override:
         reason=row.reason,
         at=row.at,
         partial=bool(row.partial),
+        since_named=bool(row.since_named),
         outcome=row.outcome,
     )

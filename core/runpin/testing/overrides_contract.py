@@ -53,6 +53,12 @@ class OverridesContract:
         """Absence is an answer, not an error."""
         assert overrides.newest(RUN, SCOPE) is None
 
+    def test_what_it_goes_back_to_is_kept(self, overrides: Overrides) -> None:
+        """And whether somebody named that."""
+        given = replace(override(), kind=OverrideKind.ONCE, since_named=True)
+
+        assert given == overrides.record(given) == overrides.newest(RUN, SCOPE)
+
     def test_a_wish_waits(self, overrides: Overrides) -> None:
         """How it ends is not known before, and recording it again, after an answer that was lost, changes nothing."""
         recorded = [overrides.record(replace(override(), outcome="done")) for _ in range(2)]

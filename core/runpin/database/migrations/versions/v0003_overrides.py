@@ -27,6 +27,7 @@ def upgrade() -> None:
         _given("digest", sa.String(64)),
         _given("since_sequence", sa.Integer()),
         _given("since_digest", sa.String(64)),
+        _given("since_named", sa.Boolean()),
         _given("kind", sa.String(16)),
         _given("partial", sa.Boolean()),
         _given("actor", sa.Text()),
