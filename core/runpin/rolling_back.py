@@ -118,6 +118,11 @@ def finishes_another(move: ChannelMove) -> bool:
     return move.previous == move.channel.snapshot and move.reason.startswith(_MARK)
 
 
+def reason_of(move: ChannelMove) -> str:
+    """Return what somebody said of *move*, without the mark of a rollback."""
+    return move.reason.removeprefix(_MARK)
+
+
 def done_before(moves: Sequence[ChannelMove]) -> Return | None:
     """Return what the newest of *moves* did, with where the channel stood then, if it was a rollback."""
     left = _left_by(moves)

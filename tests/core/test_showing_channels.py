@@ -145,6 +145,7 @@ def test_a_rollback_that_was_finished_later_is_told_as_well(shown: Shown) -> Non
     assert [each.kind for each in (back, finished, on_the_spot)] == ["rollback", "rollback", "move"]
     assert unmarked == ()
     assert (told.kind, told.where) == ("rolled_back", f"to {first}")
+    assert told.what.endswith("was rolled back by eve: orders were lost")
 
 
 @pytest.mark.parametrize("who", ["store", "ledger"])

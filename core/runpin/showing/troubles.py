@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from runpin.rolling_back import finishes_another
+from runpin.rolling_back import finishes_another, reason_of
 from runpin.showing.catalogue import channels_of, went_back
 from runpin.showing.facts import Problem, ProblemsFacts
 
@@ -61,7 +61,7 @@ def _rolled_back(look: Look, of: Backends, channels: Sequence[Channel]) -> Itera
             yield Problem(
                 "rolled_back",
                 "info",
-                f"channel {channel.name} of {channel.scope} was rolled back by {move.actor}: {move.reason}",
+                f"channel {channel.name} of {channel.scope} was rolled back by {move.actor}: {reason_of(move)}",
                 where=f"{came}to {channel.snapshot}",
                 application=channel.scope.application,
                 snapshot=channel.snapshot,
