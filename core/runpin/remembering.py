@@ -25,7 +25,10 @@ class PinNotes:
         self._cache = cache
 
     def remember(self, pin: Pin) -> None:
-        """Keep *pin* as what this host knows about its run."""
+        """Keep *pin* as what this host knows about its run, unless that is of a later epoch: who read it was slow."""
+        known = self.recall(pin.run, pin.scope)
+        if known is not None and known.epoch > pin.epoch:
+            return
         self._cache.remember("pin", _run_key(pin.run, pin.scope), _pin_note(pin))
 
     def recall(self, run: RunKey, scope: Scope) -> Pin | None:

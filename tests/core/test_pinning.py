@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,11 @@ from runpin.errors import (
     UnknownChannel,
     UnknownSnapshot,
 )
-from runpin.model import Asked, Behavior, Scope, SnapshotId
+from runpin.model import Asked, Behavior, Pin, RunKey, Scope, SnapshotId
+from runpin.pinning import Pinner
 from runpin.proposing import Proposal
-from world import SCOPE, World, run_key
+from runpin.testing import MemoryLedger
+from world import SCOPE, Host, World, run_key
 
 
 @pytest.fixture
@@ -159,6 +163,40 @@ def test_a_switch_never_goes_back_to_an_older_revision(world: World) -> None:
     assert [2, 2, 2] == revisions
 
 
+class Overtaken(MemoryLedger):
+    """A ledger whose answer is under way for so long that somebody switches meanwhile."""
+
+    def __init__(self, ledger: MemoryLedger, switch: Callable[[], object]) -> None:
+        super().__init__()
+        self.__dict__.update(ledger.__dict__)
+        self._switch_over = switch
+
+    def get(self, run: RunKey, scope: Scope) -> Pin | None:
+        """Answer what was so a moment ago."""
+        held = super().get(run, scope)
+        self._switch_over()
+        return held
+
+
+def test_a_slow_reader_does_not_undo_what_its_host_knows(world: World) -> None:
+    """In an outage a later process goes on from the newest epoch that any process of the host saw."""
+    world.version(1)
+    world.host("b").run("r1").pin("payments")
+    second = world.version(2)
+
+    def switch() -> object:
+        quick = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE)
+        quick.pin("payments")
+        return quick.safe_point()
+
+    host, ledger = world.host(), Overtaken(world.ledger, switch)
+    slow = Pinner(ledger, world.ledger, host.resolver, host.cache, world.clock)
+    Host(host.cache, host.resolver, slow).run("r1").pin("payments")
+    world.ledger_switch.off = world.store_switch.off = True
+
+    assert second == world.host().run("r1").pin("payments").snapshot
+
+
 def test_with_everything_off_a_known_run_reads_on(world: World) -> None:
     """Fail static: the host's own notes hold the pin and the bytes."""
     world.publish({"etl": {"batch_size": 1}})
@@ -248,3 +286,52 @@ def test_what_was_read_during_an_outage_and_is_barred_by_now_is_a_conflict(world
         world.host().run("r1", proposed(old)).pin("payments")
 
     assert world.ledger.get(run_key("r1"), SCOPE) is None
+
+
+def test_a_pin_that_the_ledger_has_lost_is_put_on_record_again(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """By the first read on a host that saw it there: the run keeps its snapshot, on every host from then on."""
+    first = world.publish({"etl": {"batch_size": 1}}).snapshot
+    world.host("a").run("r1").pin("payments")
+    world.publish({"etl": {"batch_size": 2}})
+    world.ledger.lose("r1")
+    again = world.host("a").run("r1").pin("payments")
+
+    assert first == again.snapshot == world.recorded("r1")
+    assert "has lost the pin" in caplog.text
+    assert first == world.host("b").run("r1").pin("payments").snapshot
+
+
+def test_a_run_that_was_decided_anew_elsewhere_is_told(world: World) -> None:
+    """Whoever read the lost pin gets an error and not another snapshot; the ledger is not overwritten."""
+    world.publish({"etl": {"batch_size": 1}})
+    world.host("a").run("r1").pin("payments")
+    second = world.publish({"etl": {"batch_size": 2}}).snapshot
+    world.ledger.lose("r1")
+    assert second == world.host("b").run("r1").pin("payments").snapshot
+
+    with pytest.raises(PinConflict, match="as the ledger said, which has lost that"):
+        world.host("a").run("r1").pin("payments")
+    assert second == world.recorded("r1")
+
+
+def test_a_lost_pin_to_what_is_barred_now_is_told(world: World) -> None:
+    """It cannot be put on record again, and nothing else takes its place."""
+    first = world.publish({"etl": {"batch_size": 1}}).snapshot
+    world.host("a").run("r1").pin("payments")
+    world.publish({"etl": {"batch_size": 2}})
+    world.ledger.bar(first, actor="ada", reason="bad")
+    world.ledger.lose("r1")
+
+    with pytest.raises(PinConflict, match="barred from new pins now"):
+        world.host("a").run("r1").pin("payments")
+
+
+def test_an_answer_that_was_changed_on_the_way_is_asked_for_again(world: World) -> None:
+    """An epoch never changes, so an answer that contradicts the one before is doubted once."""
+    first = world.publish({"etl": {"batch_size": 1}}).snapshot
+    pin = world.host("a").run("r1").pin("payments")
+    other = world.publish({"etl": {"batch_size": 2}})
+    world.ledger.said.append(replace(pin, snapshot=other.snapshot, digest=other.digest))
+
+    assert first == world.host("a").run("r1").pin("payments").snapshot
+    assert [] == world.ledger.said
