@@ -21,18 +21,15 @@ from runpin.ancestry import ALONE, Ancestry
 from runpin.candidates import Candidates
 from runpin.circuit import Circuit
 from runpin.declining import Switched
-from runpin.errors import (
-    RepinRefused,
-    SnapshotQuarantined,
-    StoreError,
-    StoreUnavailable,
-)
+from runpin.errors import RepinRefused, SnapshotQuarantined, StoreError, StoreUnavailable
 from runpin.model import STABLE, Asked, Behavior, Pin, RunKey, Scope
 from runpin.questions import (
     Question,
     agree,
     barred_before,
     conflict,
+    contradicts,
+    disagreed,
     needs_ledger,
     nothing_live,
     refused,
@@ -122,10 +119,11 @@ class Pinner:
         try:
             # Where a clear is not decided yet, what this host knows is from before it.
             pin = self._on_record(run, scope, known if settled else None, behavior)
-            unconfirmed = unconfirmed_in(known)
+            # What was on record and is not any more was lost: a run that has read is not decided anew.
+            read = known if settled else unconfirmed_in(known)
             if fresh := pin is None:
-                pin = self._decide(question) if unconfirmed is None else self._confirm(question, unconfirmed)
-            agree(pin, unconfirmed)
+                pin = self._decide(question) if read is None else self._confirm(question, read)
+            agree(pin, read)
             if not settled:
                 pin = self._settle(question, fresh=fresh)
         except StoreUnavailable as unavailable:
@@ -159,7 +157,9 @@ class Pinner:
         # What was on record stays there, so the note of it is as good as an answer, but for later epochs.
         as_good = known.confirmed and behavior is Behavior.PINNED
         ask = self._circuit.hurry if as_good else self._circuit.ask
-        return ask(self._ledger.get, run, scope)
+        pin = ask(self._ledger.get, run, scope)
+        # A bit that was flipped on the way is another one the next time.
+        return self._circuit.insist(self._ledger.get, run, scope) if contradicts(pin, known) else pin
 
     def _note_barred(self, environment: str) -> None:
         # For the day the ledger is away: then this host has to know by itself what is barred.
@@ -233,7 +233,7 @@ class Pinner:
         raise nothing_live(question)
 
     def _earlier(self, question: Question) -> Pin | None:
-        runs = question.ancestry.runs
+        runs = question.ancestry.repeated(self._circuit)
         for place, earlier in enumerate(runs):
             beyond = replace(question, run=earlier, ancestry=Ancestry(runs[place + 1 :]), rerun=FIRST)
             held = self._on_record(earlier, question.scope) or self._caught_up(beyond)
@@ -268,17 +268,18 @@ class Pinner:
         asked = Asked.OVERRIDE if followed.asked is Asked.OVERRIDE else Asked.PARENT
         return replace(followed, run=question.run, at=self._clock.now(), epoch=0, asked=asked, confirmed=True)
 
-    def _confirm(self, question: Question, unconfirmed: Pin) -> Pin:
-        self._note_barred(unconfirmed.scope.environment)
-        followed = self._followed(question) if unconfirmed.asked is Asked.PARENT else None
-        if followed is not None and followed.digest != unconfirmed.digest:
+    def _confirm(self, question: Question, read: Pin) -> Pin:
+        self._note_barred(read.scope.environment)
+        followed = self._followed(question) if read.asked is Asked.PARENT else None
+        if followed is not None and followed.digest != read.digest:
             # It switched, or decided, where this host did not see it.
-            now = f"{followed.run.run_id}, which it follows, uses {followed.snapshot}"
-            raise conflict(question.run, unconfirmed.snapshot, now)
+            raise disagreed(read, f"{followed.run.run_id}, which it follows, uses {followed.snapshot}")
+        if read.confirmed:
+            _log.warning("the ledger has lost the pin of %s and is given it again: %s", read.run, read.snapshot)
         try:
-            return self._circuit.insist(self._ledger.put_if_absent, replace(unconfirmed, confirmed=True))
+            return self._circuit.insist(self._ledger.put_if_absent, replace(read, epoch=0, confirmed=True))
         except SnapshotQuarantined as barred:
-            raise conflict(question.run, unconfirmed.snapshot, "it is barred from new pins now") from barred
+            raise disagreed(read, "it is barred from new pins now") from barred
 
     def _fail_static(self, question: Question, unavailable: StoreUnavailable) -> Pin:
         try:

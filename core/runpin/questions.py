@@ -106,15 +106,22 @@ def undecided(question: Question) -> ConfigUnavailable:
     )
 
 
-def agree(decided: Pin, unconfirmed: Pin | None) -> None:
+def agree(decided: Pin, known: Pin | None) -> None:
     """
-    Check that the ledger says what was read while it was away.
+    Check that the ledger says what was read on this host, while it was away or on record.
 
     Raises:
         PinConflict: it does not.
     """
-    if unconfirmed is not None and unconfirmed.digest != decided.digest:
-        raise conflict(decided.run, unconfirmed.snapshot, f"the ledger says {decided.snapshot}")
+    if known is not None and (contradicts(decided, known) or not known.confirmed) and known.digest != decided.digest:
+        raise disagreed(known, f"the ledger says {decided.snapshot}")
+
+
+def contradicts(decided: Pin | None, known: Pin | None) -> bool:
+    """Tell whether the ledger does not say any more what it said: an epoch never changes, and none is taken back."""
+    if decided is None or known is None or not known.confirmed:
+        return False
+    return decided.epoch <= known.epoch and decided.digest != known.digest
 
 
 def needs_ledger(question: Question) -> bool:
@@ -144,13 +151,19 @@ def two_live(question: Question, first: SnapshotId, other: SnapshotId) -> RepinR
     )
 
 
-def conflict(run: RunKey, read: SnapshotId, why: str) -> PinConflict:
-    """Return the error of a run that *read* something else while the ledger was away."""
+def conflict(run: RunKey, read: SnapshotId, why: str, *, on_record: bool = False) -> PinConflict:
+    """Return the error of a run that *read* something else while the ledger was away, or had it *on_record*."""
+    when = "as the ledger said, which has lost that" if on_record else "while the ledger was away"
     return PinConflict(
-        f"this run read {read} while the ledger was away, but {why}",
+        f"this run read {read} {when}, but {why}",
         where=str(run),
         fix="trigger the run anew: some of its tasks have read another snapshot than the rest would",
     )
+
+
+def disagreed(read: Pin, why: str) -> PinConflict:
+    """Return the same of a run whose pin this host has *read*."""
+    return conflict(read.run, read.snapshot, why, on_record=read.confirmed)
 
 
 def foreign(snapshot: SnapshotId, scope: Scope) -> UnknownSnapshot:

@@ -15,6 +15,7 @@ import pytest
 from demo.processes import wait_until
 from pin_workers import calls_begun, read_journal, work_on_registers, workers
 from postgres_pair import NAME, Pair, pair_of
+from runpin.assembly import Runpin
 from runpin.errors import RevisionConflict, StoreUnavailable
 from runpin.ledgers.sql import SqlLedger
 from runpin.model import RunKey, Snapshot, SnapshotId
@@ -28,6 +29,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.faults]
 WORKERS = 4
 CALLS = 1500
 LONG = 120.0
+READER = RunKey("airflow", "main", "etl", "reader")
 
 
 @pytest.fixture
@@ -121,10 +123,17 @@ def test_every_acknowledged_move_is_in_the_history_after_a_failover(pair: Pair) 
     assert [(revision, snapshot) for revision, snapshot in won if told.get(revision) != snapshot] == []
 
 
-def test_an_asynchronous_standby_loses_what_it_had_not_got(loose_pair: Pair) -> None:
-    """As the page says: such pins were acknowledged, and after the failover a run may be given another one."""
+def pinned_on(home: Path, pair: Pair) -> SnapshotId:
+    """Return what the reader's run has, as a new process of the host says whose home this is."""
+    with Runpin.open(home=home, store=pair.url, environment=SCOPE.environment, store_upgrade=False) as core:
+        return core.run(READER).pin(SCOPE.application).snapshot
+
+
+def test_an_asynchronous_standby_loses_what_it_had_not_got(tmp_path: Path, loose_pair: Pair) -> None:
+    """As the page says: such pins were acknowledged, and hosts that saw one put it on record again, no others do."""
     with loose_pair.opened() as database:
-        ledger = SqlLedger(database)
+        ledger, store = SqlLedger(database), SqlStore(database)
+        store_contract.move(store, store_contract.publish(store, 1), 0)
         for number in range(1, 31):
             ledger.put_if_absent(pin_of(number, RunKey("airflow", "main", "etl", str(number))))
         loose_pair.wait_until_alike()
@@ -135,11 +144,16 @@ def test_an_asynchronous_standby_loses_what_it_had_not_got(loose_pair: Pair) -> 
             pin = ledger.put_if_absent(pin_of(number, RunKey("airflow", "main", "etl", str(number))))
             put = Operation(Kind.PUT, number, begun, candidate=number, answer=pin.snapshot.sequence)
             history.append(replace(put, ended=monotonic()))
+        read = pinned_on(tmp_path / "here", loose_pair)
         loose_pair.primary.kill()
         loose_pair.standby.start()
         loose_pair.standby.promote()
         found = asked_again(loose_pair, list(range(1, 51)))
+        lost = ledger.get(READER, SCOPE)
+        store_contract.move(store, store_contract.publish(store, 2), 1)
+        again = [pinned_on(tmp_path / folder, loose_pair) for folder in ("here", "there")]
 
+    assert (None, [read] * 2) == (lost, again)
     assert [each.answer for each in found] == [*range(1, 31), *[None] * 20]
     assert len(violations(history + found[30:])) == 20
 

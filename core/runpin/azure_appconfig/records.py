@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runpin.azure_appconfig.objects import damaged
+from runpin.errors import NotFound
 from runpin.model import Channel, ChannelMove, Commit, Publication, Scope, SnapshotId, as_digest
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def told(line: Line, where: str, read: Callable[[Mapping[str, Any]], T]) -> T:
     """
     try:
         return read(line.record)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, NotFound) as error:
         raise damaged(line.item.key, where) from error
 
 
