@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from airflow_provider_runpin.safe_points import declared
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
     from runpin.ancestry import Ancestry
@@ -77,10 +79,10 @@ def ancestry_of(run: RunKey, proposal: Proposal, rerun: Rerun, core: Runpin) -> 
     """
     Return whom the run agrees with: its backfill, and what ran under its id before a backfill took its conf away.
 
-    Raises:
-        StoreUnavailable: the ledger does not answer.
+    The ledger is not asked here: only a run that has no pin needs to know what ran before.
     """
     from dataclasses import replace
+    from functools import partial
 
     from runpin.ancestry import ALONE, Ancestry
     from runpin.rerunning import BackfillPolicy
@@ -90,9 +92,12 @@ def ancestry_of(run: RunKey, proposal: Proposal, rerun: Rerun, core: Runpin) -> 
     group = replace(run, run_id=f"({proposal.group})", incarnation="")
     if rerun.backfill is not BackfillPolicy.ORIGINAL or not rerun.number:
         return Ancestry(group=group)
+    return Ancestry(group=group, search=partial(_same_before, run, core))
+
+
+def _same_before(run: RunKey, core: Runpin) -> Sequence[RunKey]:
     same = core.ledger.pins_of_run(run.run_id, run.job)
-    earlier = {pin.run: None for pin in reversed(same) if pin.run.deployment == run.deployment and pin.run != run}
-    return Ancestry(tuple(earlier), group)
+    return list({pin.run: None for pin in reversed(same) if pin.run.deployment == run.deployment and pin.run != run})
 
 
 def links(context: Context, runpin: Runpin | None = None) -> tuple[Pin, ...]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_classes import in_task, publish, starting
 from runpin.assembly import Runpin
 from runpin.errors import InvalidProposal
+from runpin.model import Pin, RunKey
 from runpin.proposing import Proposal
-from runpin.rerunning import BackfillPolicy, Event, RerunPolicy
-
-if TYPE_CHECKING:
-    from runpin.rerunning import Rerun
+from runpin.rerunning import BackfillPolicy, Event, Rerun, RerunPolicy
 
 pytestmark = pytest.mark.usefixtures("airflow_home")
 
@@ -61,6 +59,28 @@ def test_a_backfill_says_its_policy_in_its_conf_or_its_dag_does() -> None:
 
     assert [BackfillPolicy.AS_OF, BackfillPolicy.ORIGINAL] == [each.backfill for each in found]
     assert {Event.BACKFILL} == {each.event for each in found}
+
+
+def test_what_ran_before_is_looked_up_when_the_run_is_decided(core: Runpin) -> None:
+    """A ledger that does not answer holds up no task before its first read."""
+    from airflow_provider_runpin.reruns import ancestry_of
+
+    before, run = (RunKey("airflow", core.settings.deployment, "nightly", "r1", each) for each in ("a", "b"))
+    core.run(before).pin("payments")
+    asked = list[str]()
+
+    def pins_of_run(run_id: str, job: str) -> tuple[Pin, ...]:
+        asked.append(run_id)
+        return core.ledger.pins_of_run(run_id, job)
+
+    noting: Any = SimpleNamespace(ledger=SimpleNamespace(pins_of_run=pins_of_run))
+    original = Rerun(Event.BACKFILL, backfill=BackfillPolicy.ORIGINAL, number=1)
+    found = ancestry_of(run, Proposal(group="backfill:1"), original, noting)
+    early = list(asked)
+
+    assert found.search is not None
+    assert [before] == list(found.search())
+    assert ([], ["r1"]) == (early, asked)
 
 
 def test_the_runs_that_made_the_assets_are_linked(core: Runpin) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from runpin.ancestry import ALONE, Ancestry
 from runpin.errors import ConfigUnavailable, PinConflict
-from runpin.model import Asked, Behavior, Pin
+from runpin.model import Asked, Behavior, Pin, RunKey
 from runpin.proposing import Proposal
-from world import Switch, World, after, carried
+from runpin.rerunning import BackfillPolicy, Event, Rerun
+from world import Switch, World, after, carried, run_key
 
 
 @pytest.fixture
@@ -79,6 +80,30 @@ def test_without_a_note_of_the_nearest_there_is_an_error_worth_a_retry(
         pin(world, "again", ancestry, carried(first), host=host)
 
     assert (True, None) == (caught.value.retryable, world.recorded("again"))
+
+
+def test_what_only_the_ledger_can_tell_is_asked_for_when_it_matters(world: World) -> None:
+    """Not of a run that has a pin; and an outage is the same error then as for anything else that needs the ledger."""
+    first = world.version(1)
+    pin(world, "before")
+    world.version(2)
+    asked, lookup = list[str](), Switch()
+
+    def search() -> list[RunKey]:
+        asked.append("search")
+        lookup.check()
+        return [run_key("before")]
+
+    again = Ancestry(group=run_key("g"), search=search)
+    rerun = Rerun(Event.BACKFILL, backfill=BackfillPolicy.ORIGINAL, number=1)
+    run = world.host().run("again", ancestry=again, rerun=rerun)
+    for switch_off in (world.ledger_switch, lookup):
+        with away(switch_off), pytest.raises(ConfigUnavailable):
+            run.pin("payments")
+    decided = [run.pin("payments"), world.host("b").run("again", ancestry=again, rerun=rerun).pin("payments")]
+
+    assert [first, first] == [each.snapshot for each in decided]
+    assert ["search"] * 2 == asked
 
 
 def test_the_next_member_of_a_group_knows_what_the_first_one_decided(world: World) -> None:
