@@ -24,7 +24,6 @@ from airflow.listeners import hookimpl  # noqa: TID253 - only Airflow imports th
 
 if TYPE_CHECKING:
     from airflow.listeners.types import AssetEvent
-    from sqlalchemy.orm import Session
 
 _log = logging.getLogger("airflow_provider_runpin")
 
@@ -103,7 +102,7 @@ def _keep(event: AssetEvent, payload: Mapping[str, Any]) -> None:
         backend.set(AssetScope(asset_id=asset_id), _key(payload), json.dumps(_move(payload)), session=session)
 
 
-def _asset_stored_by(session: Session, event: AssetEvent) -> int | None:
+def _asset_stored_by(session: Any, event: AssetEvent) -> int | None:
     """Return the id of the asset, None if *session* is not the one that is storing the event just now."""
     from airflow.models.asset import AssetEvent as Row
 
