@@ -185,7 +185,12 @@ def _logs_of(request: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _attributes(pairs: Iterable[Any]) -> dict[str, Any]:
-    return {pair.key: getattr(pair.value, pair.value.WhichOneof("value") or "string_value") for pair in pairs}
+    return {pair.key: _said(pair.value) for pair in pairs}
+
+
+def _said(value: Any) -> Any:
+    kind = value.WhichOneof("value") or "string_value"
+    return [_said(each) for each in value.array_value.values] if kind == "array_value" else getattr(value, kind)
 
 
 def _value(point: Any) -> float:

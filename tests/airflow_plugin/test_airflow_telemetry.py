@@ -14,7 +14,7 @@ from pinned_airflow import PinnedAirflow
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
-DAG = "observed"
+DAG, TAKER = "observed", "observing"
 KINDS = ("scheduled", "detailed")
 
 
@@ -61,7 +61,7 @@ def observed(pinned_airflow: PinnedAirflow) -> Iterator[Observed]:
 
 def _ran(receiver: OtlpReceiver, airflow: PinnedAirflow) -> Observed:
     airflow.published.publish()
-    airflow.add_dags(DAG)
+    airflow.add_dags(DAG, TAKER)
     airflow.start(DAG, "detailed", {"airflow/task_span_detail_level": 2})
     airflow.finish(DAG, "detailed")
     (scheduled,) = [run["dag_run_id"] for run in airflow.api.runs(DAG) if run["dag_run_id"] != "detailed"]
@@ -113,6 +113,24 @@ def test_every_line_of_a_tasks_log_has_the_snapshot(observed: Observed, kind: st
 
     assert [observed.snapshot] * 2 == [reads[line] for line in ("before the read", "after the read")]
     assert observed.snapshot == reads_nothing["nothing was read"]
+
+
+def test_a_run_that_assets_started_says_what_made_them(observed: Observed) -> None:
+    """Once, in the log and on the span of the task that decides, and as often as a task asks."""
+    airflow, api = observed.airflow, observed.airflow.api
+    assert wait_until(lambda: bool(api.runs(TAKER)), 120), "a run"
+    run = airflow.finish(TAKER, api.runs(TAKER)[0]["dag_run_id"])["dag_run_id"]
+    made = api.xcom(TAKER, run, "follows")
+    (span,) = observed.receiver.wait_for("worker.follows", airflow_dag_run_run_id=run, airflow_task_id="follows")
+    lines = {task: api.task_log(TAKER, run, task) for task in ("follows", "follows_too")}
+    said = {
+        task: [str(each["event"]) for each in log if "the assets" in str(each["event"])] for task, log in lines.items()
+    }
+
+    assert set(made) <= {f"{observed.snapshot} {DAG}/{each}" for each in observed.runs.values()}
+    assert made == sorted(span.attributes["config.links"])
+    assert (1, 0) == (len(said["follows"]), len(said["follows_too"]))
+    assert [] == [each for each in made if each.partition(" ")[2] not in said["follows"][0]]
 
 
 def test_our_metrics_come_along_with_airflows(observed: Observed) -> None:
