@@ -22,7 +22,7 @@ from runpin.candidates import Candidates
 from runpin.circuit import Circuit
 from runpin.declining import Switched
 from runpin.errors import RepinRefused, SnapshotQuarantined, StoreError, StoreUnavailable
-from runpin.model import STABLE, Asked, Behavior, Pin, RunKey, Scope
+from runpin.model import Asked, Behavior, Pin, RunKey, Scope
 from runpin.questions import (
     Question,
     agree,
@@ -39,7 +39,7 @@ from runpin.questions import (
 )
 from runpin.remembering import PinNotes
 from runpin.repeating import Cleared
-from runpin.rerunning import FIRST, Event, Rerun, RerunPolicy, Take, decide
+from runpin.rerunning import FIRST, Event, RerunPolicy, Take, decide
 from runpin.switching import Switcher
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from runpin.breaking_glass import BreakGlass
     from runpin.declining import Declined, Offer
     from runpin.ports import Cache, Clock, History, PinLedger, Quarantine
-    from runpin.proposing import Proposal
     from runpin.repeating import Repeats
     from runpin.resolving import Resolver
 
@@ -86,16 +85,7 @@ class Pinner:
         self._glass = glass
         self._switcher = Switcher(ledger, resolver, clock, self._circuit, repeats, declined)
 
-    def pin(
-        self,
-        run: RunKey,
-        scope: Scope,
-        proposal: Proposal,
-        channel: str = STABLE,
-        ancestry: Ancestry = ALONE,
-        behavior: Behavior = Behavior.PINNED,
-        rerun: Rerun = FIRST,
-    ) -> Pin:
+    def pin(self, question: Question) -> Pin:
         """
         Return the run's pin, deciding it on the first call, and once more for each time the run was cleared.
 
@@ -104,7 +94,7 @@ class Pinner:
         away.
 
         Raises:
-            UnknownChannel: nothing was published for *scope* yet.
+            UnknownChannel: nothing was published for the scope yet.
             SnapshotQuarantined: an Override names a snapshot that is barred, or the run that this one repeats has one.
             UnknownSnapshot: an Override names a snapshot that does not exist, or one of another scope.
             PinConflict: the run, or the one that it repeats, read one snapshot while the ledger was away, and the
@@ -113,12 +103,12 @@ class Pinner:
                 snapshots.
             ConfigUnavailable: the ledger does not answer and nothing is known about the run.
         """
+        run, scope = question.run, question.scope
         known = self._notes.recall(run, scope)
-        question = Question(run, scope, proposal, channel, ancestry, rerun)
-        settled = self._notes.is_settled(run, scope, rerun.number)
+        settled = self._notes.is_settled(run, scope, question.rerun.number)
         try:
             # Where a clear is not decided yet, what this host knows is from before it.
-            pin = self._on_record(run, scope, known if settled else None, behavior)
+            pin = self._on_record(run, scope, known if settled else None, question.behavior)
             # What was on record and is not any more was lost: a run that has read is not decided anew.
             read = known if settled else unconfirmed_in(known)
             if fresh := pin is None:

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-from runpin.ancestry import Ancestry
+from runpin.ancestry import ALONE, Ancestry
 from runpin.errors import ConfigUnavailable, PinConflict, RepinRefused, SnapshotQuarantined, UnknownSnapshot
-from runpin.model import Asked, Pin, RunKey, Scope, SnapshotId
+from runpin.model import STABLE, Asked, Behavior, Pin, RunKey, Scope, SnapshotId
+from runpin.proposing import Proposal
 from runpin.rerunning import FIRST, BackfillPolicy, Decision, Event, Held, Rerun, RerunPolicy, Situation
-
-if TYPE_CHECKING:
-    from runpin.proposing import Proposal
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked for, and all that the run brings along."""
+    """
+    What is asked for, and all that the run brings along.
+
+    Attributes:
+        run: who asks.
+        scope: for the configuration of which application, environment and tenant.
+        proposal: the snapshots that were suggested to it.
+        channel: what it follows.
+        ancestry: whom it has to agree with.
+        behavior: whether it may switch at safe points.
+        rerun: how it came to be.
+    """
 
     run: RunKey
     scope: Scope
-    proposal: Proposal
-    channel: str
-    ancestry: Ancestry
+    proposal: Proposal = field(default_factory=Proposal)
+    channel: str = STABLE
+    ancestry: Ancestry = ALONE
+    behavior: Behavior = Behavior.PINNED
     rerun: Rerun = FIRST
 
     @property

@@ -21,6 +21,7 @@ from runpin.model import STABLE, Behavior, Pin, RunKey, Scope, Snapshot, Snapsho
 from runpin.modelling import as_model, is_protobuf
 from runpin.observing import entered, left, run_of, step, tell
 from runpin.proposing import Proposal
+from runpin.questions import Question
 from runpin.rerunning import FIRST
 
 if TYPE_CHECKING:
@@ -115,15 +116,16 @@ class PinnedRun:
         if held is None:
             scope = Scope(application, self._environment, self._tenant)
             with step("pin", scope) as observed:
-                decided = self._pinner.pin(
-                    self.key, scope, self._proposal, self._channel, self._ancestry, self._behavior, self._rerun
-                )
+                decided = self._pinner.pin(self._question(scope))
                 observed.got(pin=decided)
             held, turn = self._pins.setdefault(application, decided), object()
             # Of two threads that come first at once, one tells.
             if self._told.setdefault(application, turn) is turn:
                 self._tell(held)
         return held
+
+    def _question(self, scope: Scope) -> Question:
+        return Question(self.key, scope, self._proposal, self._channel, self._ancestry, self._behavior, self._rerun)
 
     def body(self, path: str) -> bytes:
         """Return the pinned document *path* as canonical JSON, as it is stored and hashed."""

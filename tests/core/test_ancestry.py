@@ -16,6 +16,7 @@ from runpin.ledgers.sql import SqlLedger
 from runpin.model import STABLE, Asked, Behavior, Channel, Pin, Scope
 from runpin.pinning import Pinner
 from runpin.proposing import Proposal
+from runpin.questions import Question
 from runpin.resolving import Resolver
 from world import SCOPE, World, after, carried, run_key
 
@@ -203,7 +204,7 @@ def test_two_members_that_decide_at_once_get_one_snapshot(world: World, tmp_path
         with Database.open(f"sqlite:///{tmp_path}/runpin.db", clock=SystemClock()) as database:
             ledger = SqlLedger(database)
             pinner = Pinner(ledger, ledger, resolver, host.cache, world.clock)
-            return pinner.pin(run_key(f"r{number}"), SCOPE, Proposal(), ancestry=after(group="g"))
+            return pinner.pin(Question(run_key(f"r{number}"), SCOPE, ancestry=after(group="g")))
 
     with ThreadPoolExecutor(2) as pool:
         seen = {world.version(1)}

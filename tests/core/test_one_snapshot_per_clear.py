@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from pinning_model import QUICK, THOROUGH, Runs
-from runpin.ancestry import ALONE, Ancestry
+from runpin.ancestry import Ancestry
 from runpin.errors import ConfigUnavailable, PinConflict, RepinRefused, SnapshotQuarantined, StoreUnavailable
-from runpin.model import STABLE, Asked, Behavior, Digest, Pin, RunKey, Scope
+from runpin.model import Asked, Behavior, Digest, Pin, RunKey, Scope
 from runpin.overrides import Override, OverrideKind
 from runpin.pinning import Pinner
-from runpin.proposing import Proposal
+from runpin.questions import Question
 from runpin.remembering import PinNotes
 from runpin.repeating import Cleared, Repeats
 from runpin.rerunning import FIRST, Event, Rerun, RerunPolicy
@@ -193,18 +193,9 @@ class Trusting(PinNotes):
 class Deaf(Pinner):
     """A seeded bug: a pin that was there before the clear is good enough."""
 
-    def pin(
-        self,
-        run: RunKey,
-        scope: Scope,
-        proposal: Proposal,
-        channel: str = STABLE,
-        ancestry: Ancestry = ALONE,
-        behavior: Behavior = Behavior.PINNED,
-        rerun: Rerun = FIRST,
-    ) -> Pin:
+    def pin(self, question: Question) -> Pin:
         """Answer from the disk first."""
-        return self._notes.recall(run, scope) or super().pin(run, scope, proposal, channel, ancestry, behavior, rerun)
+        return self._notes.recall(question.run, question.scope) or super().pin(question)
 
 
 def machine(

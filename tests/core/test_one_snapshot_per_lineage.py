@@ -21,11 +21,9 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from pinning_model import QUICK, THOROUGH, Runs
 from runpin.ancestry import ALONE, Ancestry
-from runpin.model import STABLE, Asked, Behavior, Pin, RunKey, Scope, SnapshotId
+from runpin.model import Asked, Behavior, Pin, RunKey, SnapshotId
 from runpin.pinning import Pinner
-from runpin.proposing import Proposal
 from runpin.questions import Question
-from runpin.rerunning import FIRST, Rerun
 from world import run_key
 
 GROUP = run_key("g")
@@ -124,18 +122,9 @@ class Lineages(Runs):
 class Misled(Pinner):
     """The frame of some seeded bugs: the run's ancestry is taken for another one."""
 
-    def pin(
-        self,
-        run: RunKey,
-        scope: Scope,
-        proposal: Proposal,
-        channel: str = STABLE,
-        ancestry: Ancestry = ALONE,
-        behavior: Behavior = Behavior.PINNED,
-        rerun: Rerun = FIRST,
-    ) -> Pin:
+    def pin(self, question: Question) -> Pin:
         """Return the pin."""
-        return super().pin(run, scope, proposal, channel, self.taken_for(ancestry), behavior, rerun)
+        return super().pin(replace(question, ancestry=self.taken_for(question.ancestry)))
 
     def taken_for(self, ancestry: Ancestry) -> Ancestry:
         """Return the wrong one."""

@@ -12,63 +12,41 @@ whether it agrees with what was read during an outage.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 from pinning_model import QUICK, THOROUGH, Runs
-from runpin.ancestry import ALONE, Ancestry
 from runpin.errors import ConfigUnavailable
-from runpin.model import STABLE, Behavior, Pin, RunKey, Scope
+from runpin.model import Pin, RunKey, Scope
 from runpin.pinning import Pinner
-from runpin.proposing import Proposal
+from runpin.questions import Question
 from runpin.remembering import PinNotes
-from runpin.rerunning import FIRST, Rerun
 from runpin.resolving import Resolver
 
 
-def _standing(resolver: Resolver, run: RunKey, scope: Scope, channel: str) -> Pin:
-    found = resolver.channel(scope, channel).channel
-    return Pin(run, scope, found.snapshot, found.digest, found.moved_at)
+def _standing(resolver: Resolver, question: Question) -> Pin:
+    found = resolver.channel(question.scope, question.channel).channel
+    return Pin(question.run, question.scope, found.snapshot, found.digest, found.moved_at)
 
 
 class Forgetful(Pinner):
     """A seeded bug: every process follows the channel, and nothing is recorded."""
 
-    def pin(
-        self,
-        run: RunKey,
-        scope: Scope,
-        proposal: Proposal,
-        channel: str = STABLE,
-        ancestry: Ancestry = ALONE,
-        behavior: Behavior = Behavior.PINNED,
-        rerun: Rerun = FIRST,
-    ) -> Pin:
+    def pin(self, question: Question) -> Pin:
         """Return where the channel stands."""
-        del proposal, ancestry, behavior, rerun
-        return _standing(self._resolver, run, scope, channel)
+        return _standing(self._resolver, question)
 
 
 class Guessing(Pinner):
     """A seeded bug: without a ledger the channel's last known state is taken, and nothing is remembered."""
 
-    def pin(
-        self,
-        run: RunKey,
-        scope: Scope,
-        proposal: Proposal,
-        channel: str = STABLE,
-        ancestry: Ancestry = ALONE,
-        behavior: Behavior = Behavior.PINNED,
-        rerun: Rerun = FIRST,
-    ) -> Pin:
+    def pin(self, question: Question) -> Pin:
         """Return the pin, or a guess."""
         try:
-            return super().pin(run, scope, proposal, channel, ancestry, behavior, rerun)
+            return super().pin(question)
         except ConfigUnavailable:
-            return _standing(self._resolver, run, scope, channel)
+            return _standing(self._resolver, question)
 
 
 class Forgetting(PinNotes):
@@ -83,10 +61,10 @@ class Forgetting(PinNotes):
 class Agreeable(Pinner):
     """A seeded bug: what was read during an outage is forgotten when the ledger is back."""
 
-    def pin(self, *given: Any, **named: Any) -> Pin:
+    def pin(self, question: Question) -> Pin:
         """Return the pin."""
         self._notes = Forgetting(self._notes._cache)  # noqa: SLF001 - the notes of the same host
-        return super().pin(*given, **named)
+        return super().pin(question)
 
 
 def machine(pinner: type[Pinner]) -> type[Runs]:

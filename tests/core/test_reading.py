@@ -8,7 +8,6 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
-from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -17,6 +16,7 @@ import runpin
 from runpin.errors import ConfigUnavailable, ModelRejected, NoRun, UnknownDocument
 from runpin.model import Behavior, Pin, digest_of
 from runpin.pinning import Pinner
+from runpin.questions import Question
 from world import World, after
 
 
@@ -208,10 +208,10 @@ def test_two_threads_that_read_first_are_told_of_once(world: World) -> None:
     class Together(Pinner):
         """Lets both ask before one is answered."""
 
-        def pin(self, *given: Any, **named: Any) -> Pin:
+        def pin(self, question: Question) -> Pin:
             """Return the pin when both have asked."""
             together.wait(30)
-            return pinner.pin(*given, **named)
+            return pinner.pin(question)
 
     pinner, run._pinner = run._pinner, object.__new__(Together)  # noqa: SLF001 - to meet in the middle
     with ThreadPoolExecutor(2) as pool:
