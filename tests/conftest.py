@@ -19,6 +19,7 @@ pytest.register_assert_rewrite(
 pytest_plugins = (
     "postgres_server",
     "etcd_server",
+    "appconfig_fixtures",
     "airflow_stage",
     "dagster_stage",
     "prometheus_server",

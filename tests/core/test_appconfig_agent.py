@@ -12,8 +12,8 @@ from urllib.request import urlopen
 import pytest
 
 from appconfig_agent_double import AgentDouble, agent_of
-from appconfig_double_server import Fault, Server, serving
-from appconfig_stage import Stage, client_of, furnish, let_in
+from appconfig_double_server import Fault, Server
+from appconfig_stage import Stage, client_of, furnish
 from runpin.aws_appconfig.agent import Agent
 from runpin.aws_appconfig.content import whole_of
 from runpin.aws_appconfig.live import LiveReader, served_by
@@ -29,30 +29,17 @@ PROFILE = "stable.features.flags"
 FLAGS = {"dark_mode": {"enabled": True, "theme": "midnight"}, "beta": {"enabled": False, "share": 5}}
 
 
-@pytest.fixture(autouse=True)
-def _account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let boto3 into the double, and nowhere else."""
-    let_in(monkeypatch)
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """Serve an empty double."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def agent(server: Server) -> Iterator[AgentDouble]:
+def agent(appconfig: Server) -> Iterator[AgentDouble]:
     """Run the Agent beside it."""
-    with agent_of(server.double) as agent:
+    with agent_of(appconfig.double) as agent:
         yield agent
 
 
 @pytest.fixture
-def stage(server: Server, agent: AgentDouble) -> Stage:
+def stage(appconfig: Server, agent: AgentDouble) -> Stage:
     """Return a stage whose channel is mirrored, and whose readers ask the Agent."""
-    stage = Stage(server, options=f"&agent={agent.url}")
+    stage = Stage(appconfig, options=f"&agent={agent.url}")
     furnish(stage)
     stage.published(1)
     stage.mirror.bring(SCOPE, "stable")
@@ -179,9 +166,9 @@ def test_a_token_is_read_from_a_file(stage: Stage, agent: AgentDouble, tmp_path:
     assert {"limits": b'{"limit":1}'} == whole.bodies
 
 
-def test_flags_are_read_through_the_agent(server: Server, agent: AgentDouble) -> None:
+def test_flags_are_read_through_the_agent(appconfig: Server, agent: AgentDouble) -> None:
     """By runpin all of them, compared with the Snapshot's; by anybody else one by one, in the service's own form."""
-    stage = Stage(server, options=f"&agent={agent.url}&flags=features")
+    stage = Stage(appconfig, options=f"&agent={agent.url}&flags=features")
     furnish(stage, profiles=(), flags=(PROFILE,))
     bodies = bodies_of({"features": FLAGS})
     stage.store.put_objects({next(iter(unpublished(SCOPE, bodies).documents.values())): bodies["features"]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appconfig_double_checks import as_served, problems_of_flags
-from appconfig_double_server import Server, serving
-from appconfig_stage import GRADUAL, Stage, client_of, furnish, let_in
+from appconfig_double_server import Server
+from appconfig_stage import GRADUAL, Stage, client_of, furnish
 from runpin.aws_appconfig.content import Whole, whole_of
 from runpin.aws_appconfig.flags import content_of, require_served, served_of
 from runpin.aws_appconfig.live import served_by
@@ -131,23 +131,10 @@ def test_other_flags_than_those_of_the_snapshot_are_refused() -> None:
             require_served(wrong, whole, "features", "here")
 
 
-@pytest.fixture(autouse=True)
-def _account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let boto3 into the double, and nowhere else."""
-    let_in(monkeypatch)
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """Serve an empty double."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def stage(server: Server) -> Stage:
+def stage(appconfig: Server) -> Stage:
     """Return a stage whose mirror is one of flags."""
-    stage = Stage(server, options="&flags=features")
+    stage = Stage(appconfig, options="&flags=features")
     furnish(stage, profiles=("stable",), flags=(PROFILE,))
     return stage
 
@@ -219,9 +206,9 @@ def test_a_snapshot_without_the_document_is_told(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("flags", ["&flags=features", ""])
-def test_a_profile_of_the_wrong_type_is_told(server: Server, flags: str) -> None:
+def test_a_profile_of_the_wrong_type_is_told(appconfig: Server, flags: str) -> None:
     """Before anything is put into it."""
-    stage = Stage(server, options=flags)
+    stage = Stage(appconfig, options=flags)
     furnish(stage, profiles=(PROFILE,) if flags else (), flags=() if flags else ("stable",))
     publish_flags(stage, FLAGS)
     with pytest.raises(StoreError, match="is not of the type AWS"):
@@ -245,9 +232,9 @@ def beside(stage: Stage) -> Stage:
     return whole
 
 
-def test_of_two_mirrors_in_parallel_one_waits_for_the_other(server: Server) -> None:
+def test_of_two_mirrors_in_parallel_one_waits_for_the_other(appconfig: Server) -> None:
     """Neither stops the other's deployment nor starts a second one, in two processes at once; the next call goes on."""
-    stage = Stage(server, options="&flags=features")
+    stage = Stage(appconfig, options="&flags=features")
     furnish(stage, profiles=("stable",), strategy=GRADUAL, flags=(PROFILE,))
     whole, name = beside(stage), publish_flags(stage, FLAGS)
     channel = stage.store.channel(SCOPE, "stable")

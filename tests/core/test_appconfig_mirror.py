@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from appconfig_double import LARGEST, Double
-from appconfig_double_server import Server, serving
-from appconfig_stage import GRADUAL, Stage, client_of, furnish, let_in
+from appconfig_double import LARGEST
+from appconfig_double_server import Server
+from appconfig_stage import GRADUAL, Stage, client_of, furnish
 from runpin.aws_appconfig.content import unpacked
 from runpin.aws_appconfig.mirror import Mirror
 from runpin.errors import SnapshotRefused, StoreCorrupt, StoreError, UnknownChannel
@@ -18,31 +16,18 @@ from runpin.testing.ledger_contract import at_once
 from runpin.testing.store_contract import COMMIT, SCOPE, TENANT, bodies_of, move, publish, unpublished
 
 
-@pytest.fixture(autouse=True)
-def _account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let boto3 into the double, and nowhere else."""
-    let_in(monkeypatch)
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """Serve an empty double, whose lists come in pages of two."""
-    with serving(Double(page=2)) as server:
-        yield server
-
-
-@pytest.fixture
-def stage(server: Server) -> Stage:
+def stage(appconfig: Server) -> Stage:
     """Return a stage whose deployments reach everybody at once."""
-    stage = Stage(server)
+    stage = Stage(appconfig)
     furnish(stage)
     return stage
 
 
 @pytest.fixture
-def gradual(server: Server) -> Stage:
+def gradual(appconfig: Server) -> Stage:
     """Return a stage whose deployments take ten minutes and bake for five."""
-    stage = Stage(server)
+    stage = Stage(appconfig)
     furnish(stage, strategy=GRADUAL)
     return stage
 
@@ -105,9 +90,9 @@ def test_what_nobody_published_is_an_error(stage: Stage) -> None:
     assert stage.deployed() == []
 
 
-def test_a_tenant_has_a_profile_of_its_own(server: Server) -> None:
+def test_a_tenant_has_a_profile_of_its_own(appconfig: Server) -> None:
     """No other channel can have its name, for names hold no dot."""
-    stage = Stage(server)
+    stage = Stage(appconfig)
     furnish(stage, profiles=("stable", "acme.stable"))
     move(stage.store, publish(stage.store, 1, TENANT), 0)
     state = stage.mirror.bring(TENANT, "stable")
@@ -280,9 +265,9 @@ def test_a_snapshot_that_is_too_large_is_told(stage: Stage) -> None:
     assert (Standing.LEFT_OUT, "the snapshot is larger than AWS AppConfig takes") == (seen.standing, seen.why)
 
 
-def test_what_has_to_be_made_first_is_named(server: Server) -> None:
+def test_what_has_to_be_made_first_is_named(appconfig: Server) -> None:
     """One after the other, and nothing is made by the mirror."""
-    stage, control = Stage(server), client_of(server)
+    stage, control = Stage(appconfig), client_of(appconfig)
     stage.published(1)
     told = []
     for create, given in (

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
 from math import inf
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
-from appconfig_double_server import KEY_ID, SECRET, Fault, Server, serving
-from appconfig_stage import Stage, furnish, let_in
+from appconfig_double_server import KEY_ID, SECRET, Fault, Server
+from appconfig_stage import Stage, furnish
 from runpin.aws_appconfig.address import parse
 from runpin.aws_appconfig.endpoint import Endpoint
 from runpin.aws_appconfig.identity import Identity
@@ -30,28 +29,11 @@ ONCE = (Fault.RESET, Fault.LOST, Fault.BROKEN, Fault.THROTTLED, Fault.GARBAGE, F
 WRITES = ("CreateHostedConfigurationVersion", "StartDeployment")
 
 
-@pytest.fixture(autouse=True)
-def _account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let boto3 into the double, and nowhere else."""
-    let_in(monkeypatch)
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """Serve an empty double."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def stage(server: Server) -> Stage:
+def stage(mirrored: Stage) -> Stage:
     """Return a stage whose channel stands at its second Snapshot, and whose mirror shows the first."""
-    stage = Stage(server)
-    furnish(stage)
-    stage.published(1)
-    stage.mirror.bring(SCOPE, "stable")
-    stage.published(2)
-    return stage
+    mirrored.published(2)
+    return mirrored
 
 
 def told(error: BaseException) -> str:
@@ -92,12 +74,12 @@ def test_what_fails_once_is_carried_out_once(stage: Stage, fault: Fault, operati
 
 
 @pytest.mark.parametrize("operation", WRITES)
-def test_the_very_first_is_carried_out_once_too(server: Server, operation: str) -> None:
+def test_the_very_first_is_carried_out_once_too(appconfig: Server, operation: str) -> None:
     """There is no number yet that it could be conditional on, so a repeated attempt looks first."""
-    stage = Stage(server)
+    stage = Stage(appconfig)
     furnish(stage)
     stage.published(1)
-    server.fail(Fault.LOST, operation=operation)
+    appconfig.fail(Fault.LOST, operation=operation)
 
     assert stage.mirror.bring(SCOPE, "stable").standing is Standing.IN_STEP
     assert (1, 1) == (len(stage.labels()), len(stage.deployed()))
@@ -144,13 +126,13 @@ def test_no_credentials_are_told_at_once(stage: Stage, monkeypatch: pytest.Monke
     assert asked == len(stage.server.asked)
 
 
-def test_a_search_for_credentials_ends_with_the_call(server: Server) -> None:
+def test_a_search_for_credentials_ends_with_the_call(appconfig: Server) -> None:
     """The library goes on looking, and whoever asks next gets what it finds."""
     timer = Timer(SystemClock())
-    identity = Identity(lambda: server.released.wait(60) and _Found(), timer)
+    identity = Identity(lambda: appconfig.released.wait(60) and _Found(), timer)
     with timer.within(0.05), pytest.raises(TimeoutError):
         identity.get_frozen_credentials()
-    server.released.set()
+    appconfig.released.set()
     with timer.within(20):
         found = identity.get_frozen_credentials()
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from appconfig_double_server import Server, serving
+from appconfig_double_server import Server
 from appconfig_policies import Policy
-from appconfig_stage import GRADUAL, Stage, furnish, let_in
+from appconfig_stage import GRADUAL, Stage, furnish
 from command_line import ROOT
 from runpin.aws_appconfig.inspecting import minutes_of
 from runpin.aws_appconfig.live import LiveReader
@@ -42,22 +41,9 @@ def enforce(stage: Stage, policy: Policy, **others: str) -> None:
     stage.server.allows = lambda operation, asked: filled.allows(operation, asked, stage.ids)
 
 
-@pytest.fixture(autouse=True)
-def _account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let boto3 into the double, and nowhere else."""
-    let_in(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """Serve an empty double."""
-    with serving() as server:
-        yield server
-
-
-def mirrored(server: Server, policy: Policy, **others: str) -> Stage:
+def mirrored_by(appconfig: Server, policy: Policy, **others: str) -> Stage:
     """Mirror as whoever has *policy*: a first move, one that overtakes it, one back; and ask the doctor."""
-    stage = Stage(server)
+    stage = Stage(appconfig)
     furnish(stage, strategy=GRADUAL)
     enforce(stage, policy, **others)
     stage.published(1)
@@ -74,40 +60,40 @@ def mirrored(server: Server, policy: Policy, **others: str) -> Stage:
     return stage
 
 
-def test_the_policies_suffice(server: Server) -> None:
+def test_the_policies_suffice(appconfig: Server) -> None:
     """For mirroring, and for reading what was mirrored."""
-    stage = mirrored(server, MIRRORER)
+    stage = mirrored_by(appconfig, MIRRORER)
     enforce(stage, READER)
 
     assert {"limits": b'{"limit":1}'} == LiveReader(stage.endpoint(), SCOPE, "stable").read().bodies
 
 
 @pytest.mark.parametrize("action", MIRRORER.actions)
-def test_whoever_mirrors_needs_every_action(server: Server, action: str) -> None:
+def test_whoever_mirrors_needs_every_action(appconfig: Server, action: str) -> None:
     """Without any one of them it is told that the identity is not let in."""
     with pytest.raises(StoreUnavailable, match="does not let this identity in"):
-        mirrored(server, MIRRORER.without(action))
+        mirrored_by(appconfig, MIRRORER.without(action))
 
 
 @pytest.mark.parametrize("action", READER.actions)
-def test_a_reader_needs_every_action(server: Server, action: str) -> None:
+def test_a_reader_needs_every_action(appconfig: Server, action: str) -> None:
     """Both of them."""
-    stage = mirrored(server, MIRRORER)
+    stage = mirrored_by(appconfig, MIRRORER)
     enforce(stage, READER.without(action))
     with pytest.raises(StoreUnavailable, match="does not let this identity in"):
         LiveReader(stage.endpoint(), SCOPE, "stable").read()
 
 
 @pytest.mark.parametrize("resource", ["application", "strategy"])
-def test_whoever_mirrors_reaches_nothing_else(server: Server, resource: str) -> None:
+def test_whoever_mirrors_reaches_nothing_else(appconfig: Server, resource: str) -> None:
     """Neither another application nor another strategy of the account."""
     with pytest.raises(StoreUnavailable, match="does not let this identity in"):
-        mirrored(server, MIRRORER, **{resource: "id99999"})
+        mirrored_by(appconfig, MIRRORER, **{resource: "id99999"})
 
 
-def test_a_reader_reads_one_environment(server: Server) -> None:
+def test_a_reader_reads_one_environment(appconfig: Server) -> None:
     """That of the policy."""
-    stage = mirrored(server, MIRRORER)
+    stage = mirrored_by(appconfig, MIRRORER)
     enforce(stage, READER, environment="id99999")
     with pytest.raises(StoreUnavailable, match="does not let this identity in"):
         LiveReader(stage.endpoint(), SCOPE, "stable").read()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from appconfig_double_server import Server, serving
-from appconfig_stage import Stage, client_of, furnish, let_in
+from appconfig_double_server import Server
+from appconfig_stage import Stage, client_of, furnish
 from runpin.aws_appconfig.failures import refusal_of
 from runpin.errors import SnapshotRefused, StoreUnavailable
 from runpin.mirrors import Standing
@@ -26,24 +25,11 @@ SCHEMA = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let boto3 into the double, and nowhere else."""
-    let_in(monkeypatch)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """Serve an empty double."""
-    with serving() as server:
-        yield server
-
-
-def stage_with(server: Server, kind: str, content: str) -> Stage:
+def stage_with(appconfig: Server, kind: str, content: str) -> Stage:
     """Return a stage whose profile has one validator."""
-    stage = Stage(server)
+    stage = Stage(appconfig)
     furnish(stage, profiles=())
-    made = client_of(server).create_configuration_profile(
+    made = client_of(appconfig).create_configuration_profile(
         ApplicationId=stage.ids["payments"],
         Name="stable",
         LocationUri="hosted",
@@ -60,10 +46,10 @@ def seen(stage: Stage) -> tuple[Standing, str]:
 
 
 @pytest.mark.parametrize("early", [False, True])
-def test_what_a_schema_refuses_is_told_by_place(server: Server, early: bool) -> None:  # noqa: FBT001 - pytest's way
+def test_what_a_schema_refuses_is_told_by_place(appconfig: Server, early: bool) -> None:  # noqa: FBT001 - pytest's way
     """The Snapshot and the place in it, whenever the service checks; what stands there is a value, and is not shown."""
-    stage = stage_with(server, "JSON_SCHEMA", json.dumps(SCHEMA))
-    server.double.checks_early = early
+    stage = stage_with(appconfig, "JSON_SCHEMA", json.dumps(SCHEMA))
+    appconfig.double.checks_early = early
     good = stage.published(8)
     assert stage.mirror.bring(SCOPE, "stable").standing is Standing.IN_STEP
     bad = stage.published(987_654)
@@ -78,11 +64,11 @@ def test_what_a_schema_refuses_is_told_by_place(server: Server, early: bool) -> 
     assert [(good, "COMPLETE")] == stage.deployed()
 
 
-def test_what_a_function_refuses_is_told(server: Server) -> None:
+def test_what_a_function_refuses_is_told(appconfig: Server) -> None:
     """Without the words of the function, which may hold anything; they are in nothing that we raise."""
-    stage = stage_with(server, "LAMBDA", LAMBDA)
+    stage = stage_with(appconfig, "LAMBDA", LAMBDA)
     answers = [False, True]
-    server.double.lambdas[LAMBDA] = lambda _: answers.pop(0)
+    appconfig.double.lambdas[LAMBDA] = lambda _: answers.pop(0)
     name = stage.published(1)
     with pytest.raises(SnapshotRefused, match="LAMBDA") as caught:
         stage.mirror.bring(SCOPE, "stable")
@@ -94,9 +80,9 @@ def test_what_a_function_refuses_is_told(server: Server) -> None:
     assert Standing.IN_STEP is seen(stage)[0]
 
 
-def test_what_was_left_out_is_forgotten_when_the_channel_moves(server: Server) -> None:
+def test_what_was_left_out_is_forgotten_when_the_channel_moves(appconfig: Server) -> None:
     """The next Snapshot is another one, and a ledger that is away hides no refusal."""
-    stage = stage_with(server, "JSON_SCHEMA", json.dumps(SCHEMA))
+    stage = stage_with(appconfig, "JSON_SCHEMA", json.dumps(SCHEMA))
     stage.published(987_654)
     with pytest.raises(SnapshotRefused):
         stage.mirror.bring(SCOPE, "stable")
@@ -106,9 +92,9 @@ def test_what_was_left_out_is_forgotten_when_the_channel_moves(server: Server) -
     assert stage.mirror.bring(SCOPE, "stable").standing is Standing.IN_STEP
 
 
-def test_a_refusal_is_told_though_the_ledger_cannot_record_it(server: Server) -> None:
+def test_a_refusal_is_told_though_the_ledger_cannot_record_it(appconfig: Server) -> None:
     """Whoever looks later sees a mirror that is behind."""
-    stage = stage_with(server, "JSON_SCHEMA", json.dumps(SCHEMA))
+    stage = stage_with(appconfig, "JSON_SCHEMA", json.dumps(SCHEMA))
     stage.reactions = Mute()
     stage.published(987_654)
     with pytest.raises(SnapshotRefused):

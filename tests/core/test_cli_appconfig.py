@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from appconfig_agent_double import agent_of
-from appconfig_double_server import KEY_ID, SECRET, Fault, Server, serving
+from appconfig_double_server import KEY_ID, SECRET, Fault, Server
 from appconfig_stage import GRADUAL, VARIABLES, Stage, client_of, furnish
 from command_line import ROOT, CommandLine, documented, shape
 from runpin.backends import open_backend
@@ -22,25 +21,18 @@ PAGE = ROOT / "docs" / "how-to" / "aws-appconfig.md"
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """Serve an empty double."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture
-def cli(tmp_path: Path, server: Server) -> CommandLine:
+def cli(tmp_path: Path, appconfig: Server) -> CommandLine:
     """Return a command line with a mirror at the double, and a first publication."""
-    cli = CommandLine(tmp_path, {"RUNPIN_MIRRORS": server.url, "RUNPIN_ENVIRONMENT": "prod", **VARIABLES})
+    cli = CommandLine(tmp_path, {"RUNPIN_MIRRORS": appconfig.url, "RUNPIN_ENVIRONMENT": "prod", **VARIABLES})
     cli.start()
     cli.batches(100)
     cli.publish()
     return cli
 
 
-def test_a_publication_and_a_rollback_are_mirrored(cli: CommandLine, server: Server) -> None:
+def test_a_publication_and_a_rollback_are_mirrored(cli: CommandLine, appconfig: Server) -> None:
     """What AppConfig serves is what the channel names, verified; the answers are the documented ones."""
-    furnish(Stage(server))
+    furnish(Stage(appconfig))
     first = cli.ok("mirror", "bring", "payments", "--json").json
     good = cli.present()
     with cli.core() as core:
@@ -61,11 +53,11 @@ def test_a_publication_and_a_rollback_are_mirrored(cli: CommandLine, server: Ser
     assert shape(documented("mirror bring")) == shape(first)
 
 
-def test_a_deployment_that_was_rolled_back_is_told(cli: CommandLine, server: Server) -> None:
+def test_a_deployment_that_was_rolled_back_is_told(cli: CommandLine, appconfig: Server) -> None:
     """With exit code 1 while the channel stands there, and by whom it was."""
-    furnish(Stage(server), strategy=GRADUAL)
+    furnish(Stage(appconfig), strategy=GRADUAL)
     moving = cli.run("mirror", "bring", "payments")
-    server.double.alarm()
+    appconfig.double.alarm()
     told = cli.run("mirror", "bring", "payments")
 
     assert (0, 1) == (moving.code, told.code)
@@ -73,10 +65,10 @@ def test_a_deployment_that_was_rolled_back_is_told(cli: CommandLine, server: Ser
     assert re.search(r"taken back +deployment 1: ROLLED_BACK, ROLLBACK_COMPLETED by CLOUDWATCH_ALARM", told.out)
 
 
-def test_what_appconfig_cannot_take_stays_shown(cli: CommandLine, server: Server) -> None:
+def test_what_appconfig_cannot_take_stays_shown(cli: CommandLine, appconfig: Server) -> None:
     """As left out, and why, by whoever looks later; until the channel moves to what it takes."""
-    furnish(Stage(server), profiles=(), flags=("stable.features.flags",))
-    cli.variables["RUNPIN_MIRRORS"] = f"{server.url}&flags=features"
+    furnish(Stage(appconfig), profiles=(), flags=("stable.features.flags",))
+    cli.variables["RUNPIN_MIRRORS"] = f"{appconfig.url}&flags=features"
     brought = cli.run("mirror", "bring", "payments")
     shown, status = cli.run("mirror", "show", "payments"), cli.run("status", "payments")
     cli.batches(200)
@@ -93,11 +85,11 @@ def test_what_appconfig_cannot_take_stays_shown(cli: CommandLine, server: Server
     assert "in step" in after.out
 
 
-def test_a_mirror_that_is_away_stops_nothing_else(cli: CommandLine, server: Server) -> None:
+def test_a_mirror_that_is_away_stops_nothing_else(cli: CommandLine, appconfig: Server) -> None:
     """Publishing and going back need the store alone, and no key is shown."""
-    furnish(Stage(server))
+    furnish(Stage(appconfig))
     cli.ok("mirror", "bring", "payments")
-    server.faults = lambda _: Fault.BROKEN
+    appconfig.faults = lambda _: Fault.BROKEN
     cli.batches(200)
     cli.publish()
     back = cli.run("rollback", "payments", "--reason", "broken")
@@ -114,15 +106,15 @@ def test_a_mirror_that_is_away_stops_nothing_else(cli: CommandLine, server: Serv
 FEATURES = "dark_mode: {enabled: true, theme: midnight}\nbeta: {enabled: false}\n"
 
 
-def test_flags_and_snapshots_are_mirrored_and_read_through_the_agent(cli: CommandLine, server: Server) -> None:
+def test_flags_and_snapshots_are_mirrored_and_read_through_the_agent(cli: CommandLine, appconfig: Server) -> None:
     """Two mirrors in one environment take turns; the doctor names whose flags are mirrored nowhere."""
-    furnish(Stage(server), profiles=("stable",), flags=("stable.features.flags",))
-    control = client_of(server)
+    furnish(Stage(appconfig), profiles=("stable",), flags=("stable.features.flags",))
+    control = client_of(appconfig)
     reports = control.create_application(Name="reports")["Id"]
     control.create_environment(ApplicationId=reports, Name="prod")
     control.create_configuration_profile(ApplicationId=reports, Name="stable", LocationUri="hosted")
-    with agent_of(server.double) as agent:
-        url = f"{server.url}&agent={agent.url}"
+    with agent_of(appconfig.double) as agent:
+        url = f"{appconfig.url}&agent={agent.url}"
         cli.variables["RUNPIN_MIRRORS"] = f"{url} {url}&flags=features"
         cli.commit({"payments/features.yaml": FEATURES})
         cli.publish()
@@ -140,10 +132,10 @@ def test_flags_and_snapshots_are_mirrored_and_read_through_the_agent(cli: Comman
     assert all("configurations/stable" in each for each in agent.asked)
 
 
-def test_doctor_shows_no_secret_of_a_mirror(cli: CommandLine, server: Server) -> None:
+def test_doctor_shows_no_secret_of_a_mirror(cli: CommandLine, appconfig: Server) -> None:
     """Whether nothing was made there yet, or the identity is not let in."""
     empty = cli.run("doctor", "--json")
-    server.allowed = frozenset()
+    appconfig.allowed = frozenset()
     refused = cli.run("doctor", "--json")
     found = [each for answer in (empty, refused) for each in answer.json["checks"] if each["name"] == "mirror"]
 
@@ -154,9 +146,9 @@ def test_doctor_shows_no_secret_of_a_mirror(cli: CommandLine, server: Server) ->
         assert secret not in empty.out + empty.err + refused.out + refused.err
 
 
-def test_the_page_makes_what_the_mirror_needs(cli: CommandLine, server: Server) -> None:
+def test_the_page_makes_what_the_mirror_needs(cli: CommandLine, appconfig: Server) -> None:
     """Its commands are followed, with boto3 in the place of the program `aws`."""
-    control = client_of(server)
+    control = client_of(appconfig)
     ids: dict[str, str] = {}
     for command in re.findall(r"^\$ (?:\w+=\$\()?aws appconfig (create-.*)$", PAGE.read_text(), re.MULTILINE):
         kind, *options = command.removesuffix(")").split(" --")

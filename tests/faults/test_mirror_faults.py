@@ -9,8 +9,7 @@ from time import monotonic
 
 import pytest
 
-from appconfig_double_server import serving
-from appconfig_stage import Stage, furnish, let_in
+from appconfig_stage import Stage
 from fault_proxy import FaultProxy, in_front_of
 from fault_rows import ROWS, Row
 from runpin.aws_appconfig.endpoint import Endpoint
@@ -24,16 +23,10 @@ SLACK = 3.0
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(mirrored: Stage) -> Stage:
     """Return a stage whose channel stands at its second Snapshot, and whose mirror shows the first."""
-    let_in(monkeypatch)
-    with serving() as server:
-        stage = Stage(server)
-        furnish(stage)
-        stage.published(1)
-        stage.mirror.bring(SCOPE, "stable")
-        stage.published(2)
-        yield stage
+    mirrored.published(2)
+    return mirrored
 
 
 @pytest.fixture
