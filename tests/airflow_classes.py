@@ -98,12 +98,13 @@ def in_task(run: DagRun, task_id: str = "load", try_number: int = 1) -> Any:
             "run_id": run.run_id,
             "conf": json.loads(json.dumps(run.conf)),
             "run_after": run.run_after,
+            "start_date": run.start_date,
             "clear_number": run.clear_number,
             "run_type": "manual",
             "state": "running",
             "consumed_asset_events": [],
             **dict.fromkeys(
-                ("logical_date", "data_interval_start", "data_interval_end", "start_date", "end_date", "partition_key")
+                ("logical_date", "data_interval_start", "data_interval_end", "end_date", "partition_key")
             ),
         }
     )

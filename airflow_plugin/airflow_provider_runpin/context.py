@@ -35,11 +35,11 @@ def run_of(context: Context, runpin: Runpin | None = None) -> PinnedRun:
     from airflow_provider_runpin.safe_points import behavior_of
     from runpin.assembly import default
     from runpin.model import RunKey
-    from runpin.proposing import KEY, read_proposal
+    from runpin.proposing import KEY, begun_at, read_proposal
 
     core = runpin or default()
     dag_run = context["dag_run"]
-    proposal = read_proposal((dag_run.conf or {}).get(KEY), dag_run.run_id)
+    proposal = read_proposal((dag_run.conf or {}).get(KEY), dag_run.run_id).believed(begun_at(dag_run.start_date))
     # A run that is deleted and created again keeps its id; what the listener wrote at its first start, or else
     # the moment it was due, tells the two apart. Both survive clears.
     incarnation = proposal.incarnation or dag_run.run_after.isoformat()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.listeners import hookimpl  # noqa: TID253 - only Airflow imports this module
 
 from runpin.hosting import Proposer, Shield
-from runpin.proposing import KEY
+from runpin.proposing import KEY, MARKS, begun_at
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -62,7 +62,8 @@ class PinningListener:
         if _started_before(dag_run) and not (group and carried is None):
             self._mark(dag_run, carried, group)
             return
-        proposal = self._proposer.propose(carried, dag_run.run_id, _declared(dag_run), group)
+        begun = begun_at(dag_run.start_date)
+        proposal = self._proposer.propose(carried, dag_run.run_id, _declared(dag_run), group, begun)
         if proposal is None:
             return
         # Airflow saves conf only when it is assigned anew; a change in place is lost without a word.
@@ -71,12 +72,17 @@ class PinningListener:
             dag_run.note = proposal.label(LONGEST_NOTE)
 
     def _mark(self, dag_run: DagRun, carried: object, group: str) -> None:
-        """Write into a run that was cleared whether all of its tasks run again, and which backfill wants that."""
-        if not dag_run.clear_number or not isinstance(carried, Mapping):
+        """Write into a run that begins again whether all of its tasks do, and which backfill it is part of."""
+        if not (dag_run.clear_number or group) or not isinstance(carried, Mapping):
             return
-        whole = not _has_finished_tasks(dag_run.dag_id, dag_run.run_id)
-        mark = {"rerun": {"number": dag_run.clear_number, "whole": whole}, **({"group": group} if group else {})}
-        dag_run.conf = {**(dag_run.conf or {}), KEY: {**carried, **mark}}
+        mark: dict[str, object] = {"begun": begun_at(dag_run.start_date)}
+        if group:
+            mark["group"] = group
+        if dag_run.clear_number:
+            whole = not _has_finished_tasks(dag_run.dag_id, dag_run.run_id)
+            mark["rerun"] = {"number": dag_run.clear_number, "whole": whole}
+        rest = {name: value for name, value in carried.items() if name not in MARKS}
+        dag_run.conf = {**(dag_run.conf or {}), KEY: {**rest, **mark}}
 
 
 def _open() -> Runpin:

@@ -94,7 +94,9 @@ class Proposer:
                 core.watch.wait_for_view(patience)
         self._core = core
 
-    def propose(self, carried: object, run_id: str, declared: Iterable[str], group: str = "") -> Proposal | None:
+    def propose(
+        self, carried: object, run_id: str, declared: Iterable[str], group: str = "", begun: str = ""
+    ) -> Proposal | None:
         """
         Return what the run *run_id* shall carry from its first start on, None if that is nothing.
 
@@ -103,6 +105,7 @@ class Proposer:
             run_id: its id in its engine.
             declared: the applications that its job declares; those of the settings if there are none.
             group: names the backfill that it is part of; its runs are proposed the same.
+            begun: when the engine began it, see `Proposal.believed`.
         """
         if self._core is None:
             self._start_again()
@@ -117,10 +120,10 @@ class Proposer:
             # The task that reads configuration reports it, where the person who wrote it will look.
             return None
         # A backfill and a clear are the engine's to say: who starts a run could otherwise decide for a whole backfill.
-        proposal = replace(proposal, group="", rerun=(0, True))
+        proposal = proposal.believed("")
         # What is no concern of ours is left as it is: its job declares nothing, and its caller says nothing to us.
         if group and (applications or carried):
-            proposal, present = replace(proposal, group=group), self._for_group(group, proposal, present)
+            proposal, present = replace(proposal, group=group, begun=begun), self._for_group(group, proposal, present)
         return complete(proposal, run_id, present) if present or proposal.pins or proposal.group else None
 
     def _for_group(self, group: str, proposal: Proposal, present: Mapping[str, SnapshotId]) -> Mapping[str, SnapshotId]:

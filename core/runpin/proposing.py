@@ -15,8 +15,8 @@ What a run carries, as JSON:
 
 A caller may write `{"pins": {...}}` alone, which is an Override. A run that starts another one hands on what `inherit`
 returns: its pins with `"by": "parent"`, and as `"parent"` what `runpin.descent` reads.
-A caller of a backfill may write `{"backfill": "as_of"}`. The adapter adds `"group"`, which names the backfill, and
-`"rerun": {"number": 2, "whole": true}` when a run was cleared.
+A caller of a backfill may write `{"backfill": "as_of"}`. The adapter adds `"group"`, which names the backfill,
+`"rerun": {"number": 2, "whole": true}` when a run was cleared, and `"begun"`, without which neither is believed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,10 @@ LONGEST_INCARNATION = 64
 LONGEST_WORD = 100
 """What a caller may write into a run; reading more than that would keep a scheduler from its work."""
 
+MARKS = frozenset({"group", "rerun", "begun"})
+"""What only an adapter says of a run."""
+
+_WORDS = ("backfill", "group", "begun")
 _WRITERS = {Asked.PROPOSAL.value, Asked.PARENT.value, Asked.OVERRIDE.value}
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -57,8 +62,8 @@ class Proposal:
     a proposal that was copied from another run is recognised by them, and a run that was deleted and
     created again under the same id is told from the first.
     `backfill` is a word of `rerunning.BackfillPolicy`, by whoever asked for the backfill; `group` names that, by the
-    adapter. `rerun` is the newest clear that the adapter saw, and whether it was of the whole run. `parent` is the run
-    that handed pins on.
+    adapter. `rerun` is the newest clear that the adapter saw, and whether it was of the whole run. `begun` is when the
+    engine began the run as the adapter wrote these two, see `believed`. `parent` is the run that handed pins on.
     """
 
     pins: Mapping[str, SnapshotId] = field(default_factory=dict)
@@ -68,6 +73,7 @@ class Proposal:
     backfill: str = ""
     group: str = ""
     rerun: tuple[int, bool] = (0, True)
+    begun: str = ""
     parent: Parent | None = None
 
     def within(self, environment: str, tenant: str | None) -> Proposal:
@@ -76,6 +82,17 @@ class Proposal:
             return self
         own = {name: pin for name, pin in self.pins.items() if self.asked(name) is not Asked.PARENT}
         return replace(self, pins=own, by={name: self.asked(name) for name in own})
+
+    def believed(self, begun: str) -> Proposal:
+        """
+        Return the proposal without a backfill and a clear that no adapter told of.
+
+        Who starts a run may write into it what they like, but they do not know yet when it will begin.
+
+        Args:
+            begun: when the engine began the run.
+        """
+        return self if begun and self.begun == begun else replace(self, group="", rerun=(0, True), begun="")
 
     def asked(self, application: str) -> Asked:
         """Return who suggests the snapshot of *application*."""
@@ -93,7 +110,7 @@ class Proposal:
             "by": {application: str(self.asked(application)) for application in sorted(self.pins)},
             "run": self.run,
             "incarnation": self.incarnation,
-            **{name: word for name, word in (("backfill", self.backfill), ("group", self.group)) if word},
+            **{name: word for name in _WORDS if (word := getattr(self, name))},
             **({"rerun": {"number": self.rerun[0], "whole": self.rerun[1]}} if self.rerun[0] else {}),
             **({} if self.parent is None else {"parent": self.parent.as_json()}),
         }
@@ -119,8 +136,8 @@ def read_proposal(carried: object, run_id: str) -> Proposal:
         raise _unreadable("'incarnation' is not a short plain text")
     backfill = _read_word(content, "backfill")
     if run == run_id:
-        group, rerun = _read_word(content, "group"), _read_rerun(content)
-        return Proposal(pins, by, run, incarnation, backfill, group, rerun, parent)
+        group, begun = (_read_word(content, name) for name in ("group", "begun"))
+        return Proposal(pins, by, run, incarnation, backfill, group, _read_rerun(content), begun, parent)
     own = {name: pin for name, pin in pins.items() if by.get(name) is not Asked.PROPOSAL}
     return Proposal(own, {name: who for name, who in by.items() if name in own}, backfill=backfill, parent=parent)
 
@@ -142,6 +159,11 @@ def complete(proposal: Proposal, run_id: str, present: Mapping[str, SnapshotId])
         run=run_id,
         incarnation=proposal.incarnation or secrets.token_hex(8),
     )
+
+
+def begun_at(moment: datetime | None) -> str:
+    """Return when the engine began a run as an adapter writes it; nothing if it did not."""
+    return "" if moment is None else moment.astimezone(UTC).isoformat()
 
 
 def choose(proposal: Proposal, text: str) -> Proposal:

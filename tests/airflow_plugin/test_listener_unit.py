@@ -15,7 +15,7 @@ from airflow_classes import MONDAY, carried_by, in_task, listening, publish, sta
 from runpin.assembly import Runpin, default
 from runpin.errors import InvalidProposal, RunpinError
 from runpin.model import STABLE, Scope
-from runpin.proposing import KEY
+from runpin.proposing import KEY, begun_at
 
 if TYPE_CHECKING:
     from airflow_provider_runpin.listeners import PinningListener
@@ -71,6 +71,34 @@ def test_a_run_of_a_backfill_carries_its_name(core: Runpin, listener: PinningLis
 
     assert ["backfill:7"] * 3 == [each["group"] for each in (first, second, dated)]
     assert first["pins"] == second["pins"] != {} == dated["pins"]
+
+
+def test_a_backfill_is_believed_only_of_the_listener(core: Runpin, listener: PinningListener) -> None:
+    """Who starts a run may write what the listener would, but not when the run begins: it decides for itself."""
+    from airflow_provider_runpin.context import run_of
+
+    forged = {"run": "r1", "group": "backfill:7", "begun": begun_at(MONDAY), "rerun": {"number": 1, "whole": True}}
+    by_hand, member = starting({KEY: forged}), starting(run_id="r2")
+    for run, second in ((by_hand, 1), (member, 2)):
+        run.start_date = MONDAY.replace(second=second)
+    run_of(in_task(by_hand), core).pin("payments")
+    alone = core.ledger.pins_of_run("(backfill:7)")
+    member.backfill_id = 7
+    listener.on_dag_run_running(member)
+    run_of(in_task(member), core).pin("payments")
+
+    assert () == alone
+    assert core.ledger.pins_of_run("(backfill:7)") != ()
+
+
+def test_a_run_of_a_backfill_that_was_queued_by_hand_stays_part_of_it(listener: PinningListener) -> None:
+    """It begins once more; what somebody else wrote about a clear is not taken over."""
+    run = starting({KEY: {"run": "r1", "group": "other", "rerun": {"number": 1, "whole": True}}})
+    run.last_scheduling_decision = run.start_date = MONDAY
+    run.backfill_id = 7
+    listener.on_dag_run_running(run)
+
+    assert {"run": "r1", "group": "backfill:7", "begun": begun_at(MONDAY)} == carried_by(run)
 
 
 def test_a_backfill_that_is_no_concern_of_ours_is_left_alone(listener: PinningListener) -> None:

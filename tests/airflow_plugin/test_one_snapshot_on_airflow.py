@@ -120,6 +120,7 @@ def test_a_cleared_run_sees_the_old_snapshot(airflow: PinnedAirflow) -> None:
     conf, pin = airflow.finish(PAIR, "cleared")["conf"] or {}, airflow.one_snapshot(PAIR, "cleared")
 
     assert {"number": 1, "whole": True} == conf["runpin"].pop("rerun")
+    assert conf["runpin"].pop("begun")
     assert before == (conf, pin)
     assert [1, 1, 1, 2, 2, 2] == sorted(line.try_number for line in airflow.seen(PAIR, "cleared"))
 

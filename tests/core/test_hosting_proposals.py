@@ -201,8 +201,8 @@ def test_who_starts_a_run_makes_it_no_part_of_a_backfill(core: Runpin) -> None:
     """Nor a clear of it; its first read would decide for all runs of a backfill that is still to come."""
     proposer = Proposer(lambda: core)
     proposer.start(5.0)
-    mark = {"run": "r1", "group": "backfill:8", "rerun": {"number": 1, "whole": True}}
+    mark = {"run": "r1", "group": "backfill:8", "rerun": {"number": 1, "whole": True}, "begun": "now"}
     proposal = proposer.propose(mark, "r1", ["payments"])
 
     assert proposal is not None
-    assert ("", (0, True)) == (proposal.group, proposal.rerun)
+    assert ("", (0, True), "") == (proposal.group, proposal.rerun, proposal.begun)
