@@ -34,8 +34,8 @@ ELSEWHERE = {
 """The pages that another test reads, and which one."""
 
 PARTLY = {
-    *("airflow.md", "changes.md", "config-tab.md", "inheritance.md", "outages.md", "overrides.md", "reruns.md"),
-    "telemetry.md",
+    *("airflow.md", "changes.md", "config-tab.md", "impact.md", "inheritance.md", "outages.md", "overrides.md"),
+    *("reruns.md", "telemetry.md"),
 }
 """The pages whose lines of code are no program, and are not executed as they stand there."""
 
