@@ -264,12 +264,14 @@ class Pinner:
         if followed is not None and followed.digest != read.digest:
             # It switched, or decided, where this host did not see it.
             raise disagreed(read, f"{followed.run.run_id}, which it follows, uses {followed.snapshot}")
-        if read.confirmed:
-            _log.warning("the ledger has lost the pin of %s and is given it again: %s", read.run, read.snapshot)
         try:
-            return self._circuit.insist(self._ledger.put_if_absent, replace(read, epoch=0, confirmed=True))
+            pin = self._circuit.insist(self._ledger.put_if_absent, replace(read, epoch=0, confirmed=True))
         except SnapshotQuarantined as barred:
             raise disagreed(read, "it is barred from new pins now") from barred
+        if read.confirmed and pin.digest == read.digest:
+            _log.warning("the ledger had lost the pin of %s and has it again: %s", read.run, read.snapshot)
+            self._notes.begin_anew(pin)
+        return pin
 
     def _fail_static(self, question: Question, unavailable: StoreUnavailable) -> Pin:
         try:

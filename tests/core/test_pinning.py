@@ -297,8 +297,31 @@ def test_a_pin_that_the_ledger_has_lost_is_put_on_record_again(world: World, cap
     again = world.host("a").run("r1").pin("payments")
 
     assert first == again.snapshot == world.recorded("r1")
-    assert "has lost the pin" in caplog.text
+    assert "had lost the pin" in caplog.text
     assert first == world.host("b").run("r1").pin("payments").snapshot
+
+
+def test_a_run_whose_later_pins_were_lost_goes_on_switching(world: World) -> None:
+    """From the snapshot that it switched to; the ledger counts from zero again, and so does the host."""
+    world.publish({"etl": {"batch_size": 1}})
+    switched = [switched_to(world, size) for size in (2, 3, 4)]
+    world.ledger.lose("r1")
+    world.publish({"etl": {"batch_size": 5}})
+    again = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE).pin("payments")
+    further = switched_to(world, 6)
+    later = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE).pin("payments")
+
+    assert [1, 2, 3] == [each.epoch for each in switched]
+    assert (switched[-1].snapshot, 0) == (again.snapshot, again.epoch)
+    assert (1, further) == (later.epoch, later)
+
+
+def switched_to(world: World, size: int) -> Pin:
+    """Publish a version, and return the pin of a run that reads before and switches after that."""
+    run = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE)
+    run.pin("payments")
+    world.publish({"etl": {"batch_size": size}})
+    return run.safe_point()["payments"]
 
 
 def test_a_run_that_was_decided_anew_elsewhere_is_told(world: World) -> None:
