@@ -97,8 +97,8 @@ class Pinner:
             UnknownChannel: nothing was published for the scope yet.
             SnapshotQuarantined: an Override names a snapshot that is barred, or the run that this one repeats has one.
             UnknownSnapshot: an Override names a snapshot that does not exist, or one of another scope.
-            PinConflict: the run, or the one that it repeats, read one snapshot while the ledger was away, and the
-                ledger says another.
+            PinConflict: the run, or the one that it repeats, read one snapshot while the ledger was away, or as the
+                ledger said before it lost that, and the ledger says another.
             RepinRefused: the run is repeated, and its job wants a name that nobody gave, or what would give it two
                 snapshots.
             ConfigUnavailable: the ledger does not answer and nothing is known about the run.
