@@ -103,9 +103,7 @@ def in_task(run: DagRun, task_id: str = "load", try_number: int = 1) -> Any:
             "run_type": "manual",
             "state": "running",
             "consumed_asset_events": [],
-            **dict.fromkeys(
-                ("logical_date", "data_interval_start", "data_interval_end", "end_date", "partition_key")
-            ),
+            **dict.fromkeys(("logical_date", "data_interval_start", "data_interval_end", "end_date", "partition_key")),
         }
     )
     task = SimpleNamespace(id=f"{run.run_id}/{task_id}", try_number=try_number)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ forks = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
 WATCHED = """
 import json, os, sys, threading
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 touched, thread = [], []
@@ -50,7 +52,7 @@ core.watch.wait_for_view(30)
 tags = {"config:payments"}
 runs = [
     SimpleNamespace(run_id=f"r{n}", conf={}, note=None, clear_number=0, last_scheduling_decision=None,
-                    backfill_id=None, dag=SimpleNamespace(tags=tags))
+                    start_date=datetime.now(UTC), backfill_id=None, dag=SimpleNamespace(tags=tags))
     for n in range(3)
 ]
 listener.on_dag_run_running(runs[0])
@@ -69,14 +71,26 @@ core.close()
 class InMemory:
     """A run of which only some attributes may be touched; the others would ask a database."""
 
+    # Airflow sets `start_date` a moment before it tells the listeners.
     _free = frozenset(
-        {"dag_id", "run_id", "conf", "note", "clear_number", "last_scheduling_decision", "dag", "backfill_id"}
+        {
+            "dag_id",
+            "run_id",
+            "conf",
+            "note",
+            "clear_number",
+            "last_scheduling_decision",
+            "start_date",
+            "dag",
+            "backfill_id",
+        }
     )
 
     def __init__(self, run_id: str = "r1", conf: Any = None, applications: Sequence[str] = ("payments",)) -> None:
         self.touched: list[str] = []
         self.run_id, self.conf, self.note, self.clear_number = run_id, conf or {}, "", 0
         self.dag_id, self.last_scheduling_decision, self.backfill_id = "nightly", None, None
+        self.start_date = datetime.now(UTC)
         self.dag = SimpleNamespace(tags={f"config:{name}" for name in applications})
 
     def __getattr__(self, name: str) -> Any:
