@@ -236,6 +236,15 @@ class DagsterApi(DagsterState):
         )
         return str(self.ask(question, "LaunchBackfillSuccess", p=parameters)["backfillId"])
 
+    def repeat_backfill(self, backfill_id: str) -> str:
+        """Ask for all of a backfill that is over to be made again, and return the id of the new one."""
+        parameters = {"parentRunId": backfill_id, "strategy": "ALL_STEPS"}
+        question = (
+            "mutation($p: ReexecutionParams!) { reexecutePartitionBackfill(reexecutionParams: $p)"
+            f" {{ {WRONG} ... on LaunchBackfillSuccess {{ backfillId }} }} }}"
+        )
+        return str(self.ask(question, "LaunchBackfillSuccess", p=parameters)["backfillId"])
+
     def backfill_state(self, backfill_id: str) -> Backfill:
         """Return a backfill with the runs it has made so far."""
         question = f"""

@@ -124,6 +124,17 @@ def test_backfills(dagster: PinnedDagster) -> None:
     assert by_partition[0] == by_partition[1]
 
 
+def test_a_backfill_that_is_repeated(dagster: PinnedDagster) -> None:
+    """Under `latest` all of it gets a new snapshot, one for all its runs."""
+    first = dagster.backfill(["parted"], ["a", "b"], tags={"runpin.rerun": "latest"})
+    dagster.publish()
+    again = dagster.api.wait_for_backfill(dagster.api.repeat_backfill(first.id))
+    before, after = (dagster.one_snapshot(*each.runs, bypassing=True).snapshot for each in (first, again))
+
+    assert ([2, 2], "COMPLETED_SUCCESS") == ([len(each.runs) for each in (first, again)], again.status)
+    assert before != after
+
+
 def test_a_backfill_by_date_of_what_has_none(dagster: PinnedDagster) -> None:
     """It is refused with what to do instead, and before the channel existed there was nothing."""
     api = dagster.api
@@ -139,15 +150,17 @@ def test_a_backfill_by_date_of_what_has_none(dagster: PinnedDagster) -> None:
 
 
 def test_a_run_that_another_one_starts(dagster: PinnedDagster) -> None:
-    """With the tags that the other one hands on it uses the same, though the channel has moved."""
+    """With the tags that the other one hands on it uses the same, though the channel has moved; also by a sensor."""
     parent = dagster.finish(dagster.api.launch("parent"))
     newest = dagster.publish()
-    tags = json.loads((dagster.folder / "reports" / "handed").read_text())
-    child = dagster.finish(dagster.api.launch("reading", tags=tags))
-    pin = dagster.one_snapshot(parent, child)
+    handed = dagster.folder / "reports" / "handed"
+    launched = dagster.api.launch("reading", tags=json.loads(handed.read_text()))
+    handed.rename(handed.with_name("sensor_child"))
+    [asked] = dagster.wait_for_runs({"by": "sensor_child"})
+    pin = dagster.one_snapshot(parent, dagster.finish(launched), asked)
 
     assert newest != pin.snapshot
-    assert Asked.PARENT is dagster.pin(child).asked
+    assert [Asked.PARENT] * 2 == [dagster.pin(run).asked for run in (launched, asked)]
 
 
 def test_what_a_snapshot_reached_is_repeated(dagster: PinnedDagster) -> None:

@@ -35,28 +35,32 @@ def test_a_run_and_its_reexecutions(dagster: PinnedDagster) -> None:
     """
     What is executed again keeps the snapshot, from its failure or from the start, with the tags or without.
 
-    Unless whoever asks names another; what is made of that one keeps the other.
+    Unless whoever asks names another, or wants the latest; what is made of that one keeps the other.
     """
     chosen, api = dagster.publish(), dagster.api
     failed = dagster.finish(api.launch("failing"), "FAILURE")
     asked = [
         api.reexecute(failed.id, from_failure=True),
         api.reexecute(failed.id, parents_tags=False),
+        api.reexecute(failed.id, from_failure=True, tags={"runpin.rerun": "latest"}),
         api.reexecute(failed.id, tags={"runpin.override": str(chosen)}),
+        api.reexecute(failed.id, tags={"runpin.rerun": "latest"}),
     ]
-    partly, whole, moved = [dagster.finish(run) for run in asked]
+    partly, whole, cautious, moved, latest = [dagster.finish(run) for run in asked]
     asked = [
         api.reexecute(partly.id, parents_tags=False),
         api.reexecute(moved.id, parents_tags=False),
         api.launch("reading"),
     ]
     third, after, newest = [dagster.finish(run) for run in asked]
-    pin = dagster.one_snapshot(failed, partly, whole, third)
+    pin = dagster.one_snapshot(failed, partly, whole, cautious, third)
 
     assert [{"last"}, {"left", "right", "last"}] == [set(run.steps) for run in (partly, whole)]
     assert chosen == dagster.one_snapshot(moved, after).snapshot
-    assert len({chosen, pin.snapshot, dagster.one_snapshot(newest).snapshot}) == 3
-    assert [Asked.PARENT] * 3 == [dagster.pin(run).asked for run in (partly, whole, third)]
+    # What wants the latest takes what is live when it reads, whatever was proposed to it before.
+    fresh = dagster.one_snapshot(latest, bypassing=True).snapshot
+    assert len({chosen, pin.snapshot, fresh, dagster.one_snapshot(newest).snapshot}) == 4
+    assert [Asked.PARENT] * 4 == [dagster.pin(run).asked for run in (partly, whole, cautious, third)]
     assert [Asked.OVERRIDE] * 2 == [dagster.pin(run).asked for run in (moved, after)]
 
 

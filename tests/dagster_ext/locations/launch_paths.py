@@ -165,10 +165,10 @@ def effect(runpin: RunpinResource) -> None:
 
 @dg.sensor(job=reading, minimum_interval_seconds=1, default_status=dg.DefaultSensorStatus.RUNNING)
 def looking() -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Ask for a run for each gate that was opened to it."""
+    """Ask for a run for each gate that was opened to it, with the tags that the gate's file holds."""
     opened = sorted(file.name for file in gate("").glob("sensor*"))
     for name in opened:
-        yield dg.RunRequest(name, tags={"by": name})
+        yield dg.RunRequest(name, tags={"by": name, **json.loads(gate(name).read_text() or "{}")})
     if not opened:
         yield dg.SkipReason("no gate is open")
 
