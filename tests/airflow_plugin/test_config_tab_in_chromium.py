@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from airflow_provider_runpin.ui.files import content_type, static_files
+from airflow_provider_runpin.ui.files import static_version
 from pinned_airflow import PinnedAirflow
 from runpin.canonical import canonical, snapshot_of
 from runpin.model import STABLE, Commit, Scope, SnapshotId, digest_of
@@ -95,19 +95,25 @@ def publish(airflow: PinnedAirflow, document: dict[str, object]) -> SnapshotId:
     return snapshot
 
 
-def tab(page: Page, airflow: PinnedAirflow, below: str = "") -> Locator:
+def tab(page: Page, airflow: PinnedAirflow, below: str = "", *, prefix: str = "") -> Locator:
     """Open the Config tab of the run, or of what is *below* it, by its link, and return what it shows."""
-    page.goto(f"{airflow.engine.url}/dags/{DAG}/runs/{RUN}{below}")
+    page.goto(f"{airflow.engine.url}{prefix}/dags/{DAG}/runs/{RUN}{below}")
     page.get_by_role("link", name="Config", exact=True).click(timeout=SLOWLY)
     shown = page.locator(".runpin")
     expect(shown.get_by_role("heading").first).to_be_visible(timeout=SLOWLY)
     return shown
 
 
+def sample_of(name: str) -> dict[str, Any]:
+    """Return what the API might answer."""
+    found: dict[str, Any] = json.loads((SAMPLES / f"{name}.json").read_text())
+    return found
+
+
 def answer(page: Page, part: str, sample: str, status: int = 200, **more: Any) -> list[str]:
     """Let the API answer what has *part* in its address with a sample; return a list that grows by what was asked."""
     asked: list[str] = []
-    body = json.loads((SAMPLES / f"{sample}.json").read_text()) | more
+    body = sample_of(sample) | more
 
     def fulfil(route: Route) -> None:
         asked.append(route.request.url)
@@ -181,7 +187,6 @@ def test_everything_that_can_be_said_of_a_run_is_said(
     shown.get_by_role("button", name="Load more").click()
     expect(odd).to_have_count(2)
     assert [each.partition("?")[2] for each in asked] == ["", "after=WyIyMDI2LTExLTI4Il0%3D"]
-    shown.get_by_role("button", name=re.compile("^Copy payments.prod.v42")).click()
     is_accessible(shown)
 
     light = shown.evaluate("each => getComputedStyle(each).color")
@@ -190,6 +195,71 @@ def test_everything_that_can_be_said_of_a_run_is_said(
     is_accessible(shown)
     browser_page.set_viewport_size({"width": 480, "height": 800})
     assert shown.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
+def test_a_reload_shows_nothing_of_what_was_before(
+    pinned_airflow: PinnedAirflow, versions: list[SnapshotId], browser_page: Page
+) -> None:
+    """What is open is asked anew when live or the run moves, also what comes late; two tenants have a card each."""
+    assert versions
+    page, (payments, _) = browser_page, sample_of("run")["applications"]
+    late: list[Route] = []
+    answer(page, "/run\\?", "run")
+    answer(page, "/diff\\?", "diff")
+    answer(page, "/runs", "snapshot_runs")
+    page.route(re.compile(r"/payments\.prod\.v42\..*/runs\?after="), lambda route, _: late.append(route))
+    shown = tab(page, pinned_airflow)
+    reload, more = (shown.get_by_role("button", name=name) for name in ("Reload", "Load more"))
+    with page.expect_request(re.compile("/diff\\?"), timeout=SLOWLY):
+        shown.get_by_role("button", name="Diff to live").click()
+    shown.get_by_role("button", name="All runs on this version").first.click()
+    with page.expect_request(re.compile("after="), timeout=SLOWLY):
+        more.click()
+
+    moved = payments | {"live": payments["live"] | {"snapshot": "payments.prod.v44.444444444444"}}
+    answer(page, "/run\\?", "run", applications=[moved])
+    with page.expect_request(re.compile("/diff\\?"), timeout=SLOWLY):
+        reload.click()
+
+    switched = moved | {"epochs": [payments["epochs"][0] | {"snapshot": "payments.prod.v45.555555555555"}]}
+    answer(page, "/run\\?", "run", applications=[switched])
+    reload.click()
+    expect(shown.get_by_role("caption").last).to_have_text("Runs on payments.prod.v45.555555555555", timeout=SLOWLY)
+    late[0].fulfill(json=sample_of("snapshot_runs"))
+    with page.expect_response(re.compile("after="), timeout=SLOWLY):
+        more.click()
+    expect(more).to_be_visible()
+    assert shown.get_by_role("table").last.get_by_role("link", name="Übung/1+2:3").count() == 2
+
+    answer(page, "/run\\?", "run", applications=[payments, payments | {"tenant": "acme"}])
+    reload.click()
+    expect(shown.get_by_role("heading", name="payments, tenant acme")).to_be_visible(timeout=SLOWLY)
+    expect(shown.get_by_role("button", name="Diff to live")).to_have_count(1)
+    answer(page, "/run\\?", "run", applications=[payments | {"tenant": "acme"}])
+    reload.click()
+    expect(shown.get_by_role("table")).to_have_count(0, timeout=SLOWLY)
+    expect(shown).to_contain_text("not compared here")
+
+
+def test_the_id_of_a_snapshot_is_copied(
+    pinned_airflow: PinnedAirflow, versions: list[SnapshotId], browser_page: Page
+) -> None:
+    """By a click, and where a page may not write the clipboard it is selected, so that the keyboard copies it."""
+    page, used = browser_page, str(versions[0])
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    copy = tab(page, pinned_airflow).get_by_role("button", name=re.compile(f"^(Copy|Copied) {used}"))
+    copy.click()
+    expect(copy).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == used
+
+    page.evaluate("navigator.clipboard.writeText('')")
+    page.evaluate("held = navigator.clipboard; Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    expect(copy).to_have_text("Copy", timeout=SLOWLY)
+    copy.click()
+    assert page.evaluate("getSelection().toString()") == used
+    page.keyboard.press("Control+C")
+    assert page.evaluate("held.readText()") == used
+    expect(copy).to_have_text("Copy")
 
 
 def test_nothing_and_errors_say_what_to_do(
@@ -261,21 +331,40 @@ def test_the_dashboard_says_nothing_but_problems(
     assert browser_page.evaluate("window.hostile") is None
 
 
-def test_addresses_follow_the_prefix(pinned_airflow: PinnedAirflow, browser_page: Page) -> None:
-    """Behind a proxy that serves Airflow below a prefix, questions and links have it too."""
-    base = f"{pinned_airflow.engine.url}/behind/a/proxy"
+def test_it_works_behind_a_prefix(
+    pinned_airflow: PinnedAirflow, versions: list[SnapshotId], browser_page: Page
+) -> None:
+    """A proxy serves Airflow below a prefix: files, questions and links have it, whatever they hold."""
+    page, root, prefix = browser_page, pinned_airflow.engine.url, "/behind/a/proxy"
+    asked: list[str] = []
 
-    def serve(route: Route) -> None:
-        name = route.request.url.rpartition("/")[2]
-        route.fulfill(body=static_files()[name], content_type=content_type(name))
+    def forward(route: Route) -> None:
+        served = route.request.url.replace(prefix, "", 1)
+        if route.request.resource_type != "document":
+            return route.continue_(url=served)
+        told = route.fetch(url=served)
+        # As the server itself writes it where it is told of the prefix.
+        return route.fulfill(response=told, body=told.text().replace('<base href="/"', f'<base href="{prefix}/"'))
 
-    browser_page.route(f"{base}/runpin/static/1/*", serve)
-    browser_page.goto(f"{pinned_airflow.engine.url}/")
-    browser_page.wait_for_function("globalThis.React")
-    found = browser_page.evaluate(
+    # Whoever is logged in has a cookie for all of the host.
+    page.goto(f"{root}/")
+    expect(page.get_by_role("link", name="Dags").first).to_be_visible(timeout=SLOWLY)
+    page.goto("about:blank")
+    page.on("request", lambda request: asked.append(request.url))
+    page.route(f"{root}{prefix}/**", forward)
+    shown = tab(page, pinned_airflow, prefix=prefix)
+    shown.get_by_role("button", name="Diff to live").click()
+    expect(shown.get_by_role("table")).to_contain_text(str(versions[1]), timeout=SLOWLY)
+    shown.get_by_role("button", name="All runs on this version").click()
+    shown.get_by_role("table").last.get_by_role("link", name=RUN).click(timeout=SLOWLY)
+    page.wait_for_url(re.compile(rf"{prefix}/dags/{DAG}/runs/odd(:|%3A)1(\+|%2B)1~a"), timeout=SLOWLY)
+    files = f"{root}{prefix}/runpin/static/{static_version()}"
+    found = page.evaluate(
         """url => import(url).then(api =>
             [api.question(["dags", "a/b", "run"], {run_id: "c&d", after: null}), api.runPage("a", "b/c?")])""",
-        f"{base}/runpin/static/1/api.js",
+        f"{files}/api.js",
     )
 
-    assert found == [f"{base}/runpin/api/dags/a%2Fb/run?run_id=c%26d", f"{base}/dags/a/runs/b%2Fc%3F"]
+    assert found == [f"{root}{prefix}/runpin/api/dags/a%2Fb/run?run_id=c%26d", f"{root}{prefix}/dags/a/runs/b%2Fc%3F"]
+    assert {f"{files}/{name}" for name in ("run.js", "config.css", "diff.js")} <= set(asked)
+    assert [each for each in asked if not each.startswith((f"{root}{prefix}/", "data:"))] == []

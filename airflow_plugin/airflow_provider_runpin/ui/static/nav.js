@@ -82,7 +82,7 @@ function Chosen({ chosen, choose }) {
     "section",
     { className: "runpin-card", "aria-label": title },
     h("h2", { ref: heading, tabIndex: -1 }, title),
-    kind === "runs" ? h(RunsOn, { snapshot }) : h(History, { application, channel, choose }),
+    kind === "runs" ? h(RunsOn, { key: snapshot, snapshot }) : h(History, { application, channel, choose }),
     h("p", null, h(Button, { onClick: () => choose(null) }, "Close")),
   );
 }

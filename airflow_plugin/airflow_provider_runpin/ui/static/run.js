@@ -36,9 +36,15 @@ function Told({ run }) {
     null,
     h(parts.Problems, { problems: run.problems, label: "What is missing here" }),
     run.applications.length === 0 && h(Empty),
-    run.applications.map((each) => h(Application, { key: each.application, run, application: each })),
+    run.applications.map((each) => h(Application, { key: scope(run, each), run, application: each })),
     run.parents.length > 0 && h(Parents, { parents: run.parents }),
   );
+}
+
+/** Return whose configuration it is; the environment goes without saying where it is that of all these pages. */
+function scope(run, { application, environment, tenant }) {
+  const elsewhere = environment !== run.environment && `environment ${environment}`;
+  return [application, elsewhere, tenant && `tenant ${tenant}`].filter(Boolean).join(", ");
 }
 
 function Empty() {
@@ -59,18 +65,21 @@ function Empty() {
 }
 
 function Application({ run, application }) {
-  const { application: name, tenant, epochs, proposed } = application;
+  const { epochs, proposed } = application;
   const heading = useId();
   const pin = epochs[0];
+  const here = application.environment === run.environment && application.tenant === run.tenant;
+  const runsOn = () => h(RunsOn, { key: pin.snapshot, snapshot: pin.snapshot });
   return h(
     "section",
     { className: "runpin-card", "aria-labelledby": heading },
-    h("h2", { id: heading }, tenant ? `${name}, tenant ${tenant}` : name),
+    h("h2", { id: heading }, scope(run, application)),
     pin ? h(Pinned, { run, application, pin }) : h(Unread, { proposed }),
     h(Wanted, { override: application.override }),
     epochs.length > 1 && h(Epochs, { epochs }),
-    pin && h(Comparisons, { run, application }),
-    pin && h(Disclosure, { label: "All runs on this version", render: () => h(RunsOn, { snapshot: pin.snapshot }) }),
+    pin && here && h(Comparisons, { run, application }),
+    pin && here && h(Disclosure, { label: "All runs on this version", render: runsOn }),
+    pin && !here && h("p", { className: "runpin-muted" }, "It is of another environment or tenant, and not compared here."),
   );
 }
 
@@ -139,11 +148,11 @@ function Wanted({ override }) {
     "p",
     { className: "runpin-note runpin-info" },
     h("strong", null, "Override: "),
-    `${override.actor} wants `,
+    `${override.actor} ${override.outcome ? "wanted" : "wants"} `,
     h("code", null, override.snapshot),
     ` ${until}: ${override.reason}. `,
     h(Time, { at: override.at }),
-    override.outcome ? `. ${sentence(override.outcome)}.` : ". It waits for the next rerun.",
+    override.outcome ? `. ${sentence(override.outcome)}.` : ". It waits for the next clear or safe point.",
   );
 }
 
@@ -172,15 +181,17 @@ function Epochs({ epochs }) {
 }
 
 function Comparisons({ run, application }) {
-  const { application: name, differs_from_live: fromLive, previous } = application;
-  const diff = (against) => () => h(Diff, { dagId: run.dag_id, runId: run.run_id, application: name, against });
+  const { application: name, epochs, live, differs_from_live: fromLive, previous } = application;
+  // With both ids as its key, an open diff is made anew when one of them is another one after a reload.
+  const diff = (against, other) => () =>
+    h(Diff, { key: `${epochs[0].snapshot} ${other}`, dagId: run.dag_id, runId: run.run_id, application: name, against });
   return h(
     Fragment,
     null,
     fromLive === false && h("p", null, "This run uses what is live."),
-    fromLive && h(Disclosure, { label: "Diff to live", render: diff("live") }),
+    fromLive && h(Disclosure, { label: "Diff to live", render: diff("live", live.snapshot) }),
     previous?.differs === false && h("p", null, "The previous run used the same version."),
-    previous?.differs && h(Disclosure, { label: "Diff to the previous run", render: diff("previous") }),
+    previous?.differs && h(Disclosure, { label: "Diff to the previous run", render: diff("previous", previous.snapshot) }),
   );
 }
 
@@ -200,7 +211,7 @@ function Parents({ parents }) {
           h(RunLink, { dagId: each.dag_id, runId: each.run_id }, `${each.dag_id} ${each.run_id}`),
           each.kind === "asset" ? ` produced ${each.asset}, with ` : " started this run, with ",
           each.snapshots.length === 0 && "no configuration",
-          each.snapshots.map((one) => h("code", { key: one.application }, one.snapshot, " ")),
+          each.snapshots.map((one) => h("code", { key: one.snapshot }, one.snapshot, " ")),
         ),
       ),
     ),

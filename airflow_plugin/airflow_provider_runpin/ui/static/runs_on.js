@@ -1,26 +1,28 @@
 /** Every run that used one Snapshot, page by page. */
 
 import { ask, question } from "./api.js";
-import { Fragment, h, useEffect, useState } from "./elements.js";
+import { Fragment, h, useEffect, useRef, useState } from "./elements.js";
 import { Badge, Button, FailureNote, Loading, RunLink, sentence, Table, Time } from "./parts.js";
 
 const START = { pages: [], failure: null, loading: true };
 
-/** @param {{snapshot: string}} props */
+/** @param {{snapshot: string}} props with the Snapshot as its key: the pages of one are never added to another's */
 export function RunsOn({ snapshot }) {
   const [state, setState] = useState(START);
-  const load = (after, signal) => {
+  const shown = useRef(null);
+  const load = (after) => {
+    const { signal } = shown.current;
     setState((before) => ({ ...before, failure: null, loading: true }));
     ask(question(["snapshots", snapshot, "runs"], { after }), signal).then(
-      (page) => signal?.aborted || setState((before) => ({ ...START, pages: [...before.pages, page], loading: false })),
-      (failure) => signal?.aborted || setState((before) => ({ ...before, failure, loading: false })),
+      (page) => signal.aborted || setState((before) => ({ ...START, pages: [...before.pages, page], loading: false })),
+      (failure) => signal.aborted || setState((before) => ({ ...before, failure, loading: false })),
     );
   };
   useEffect(() => {
-    const stop = new AbortController();
+    shown.current = new AbortController();
     setState(START);
-    load(null, stop.signal);
-    return () => stop.abort();
+    load(null);
+    return () => shown.current.abort();
   }, [snapshot]);
   const next = state.pages.at(-1)?.next;
   return h(
