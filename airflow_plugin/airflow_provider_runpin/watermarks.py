@@ -65,14 +65,15 @@ async def is_stored(store: Any, payload: Mapping[str, Any], *, pause: float = PA
     """
     if store is None:
         return False
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(TRIES):
+        if attempt:
+            await asyncio.sleep(pause)
         try:
             return bool(await store.aget(_key(payload)) == _move(payload))
         except ValueError:  # a trigger of several assets, which Airflow's store cannot be asked about as a whole
             return False
         except Exception as error:  # noqa: BLE001 - Airflow never starts a trigger again that has failed
-            _log.warning("runpin cannot ask which move was stored (%d of %d): %s", attempt, TRIES, error)
-            await asyncio.sleep(pause)
+            _log.warning("runpin cannot ask which move was stored (%d of %d): %s", attempt + 1, TRIES, error)
     return False
 
 

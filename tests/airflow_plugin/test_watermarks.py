@@ -15,20 +15,27 @@ PAYLOAD = {"path": "payments/etl", "environment": "prod", "tenant": None, "chann
 FIRED = {"from_trigger": True, "payload": PAYLOAD}
 
 
-@pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[scoped_session[Session]]:
-    """Return Airflow's session of this thread, over a database with an asset."""
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[scoped_session[Session]]:
+    """Return Airflow's session of this thread, over a database with two assets."""
     from airflow import settings
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.models.asset_state_store import AssetStateStoreModel
     from airflow.models.base import Base
 
-    engine = create_engine(f"sqlite:///{tmp_path / 'airflow.db'}")
+    url = f"sqlite:///{tmp_path / 'airflow.db'}"
+    if request.param == "postgresql":
+        # There a statement that failed is the end of the transaction, unless it stood behind a savepoint.
+        url = request.getfixturevalue("empty_postgres_url").replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(url)
     tables = [Base.metadata.tables[model.__tablename__] for model in (AssetModel, AssetEvent, AssetStateStoreModel)]
     Base.metadata.create_all(engine, tables=tables)
     sessions = scoped_session(sessionmaker(engine, expire_on_commit=False))
     monkeypatch.setattr(settings, "Session", sessions)
-    sessions.add(AssetModel(id=3, name="config", uri="runpin://config", group="asset"))
+    for number in (3, 4):
+        sessions.add(AssetModel(id=number, name=f"config{number}", uri=f"runpin://{number}", group="asset"))
     sessions.commit()
     yield sessions
     sessions.remove()
@@ -49,11 +56,11 @@ def store_event(session: Session, extra: dict[str, Any], task: str | None = None
     WatermarkListener().on_asset_event_emitted(Told(asset, row.extra, None, task, None, None, [], None))
 
 
-def kept(session: Session) -> list[tuple[str, str]]:
-    """Return the watermarks that are stored."""
+def kept(session: Session) -> list[tuple[int, str, str]]:
+    """Return the watermarks that are stored: asset, key and value."""
     from airflow.models.asset_state_store import AssetStateStoreModel as Row
 
-    return [(row.key, row.value) for row in session.scalars(select(Row))]
+    return [(row.asset_id, row.key, row.value) for row in session.scalars(select(Row))]
 
 
 def events(session: Session) -> int:
@@ -64,15 +71,20 @@ def events(session: Session) -> int:
 
 
 def test_both_are_stored(database: scoped_session[Session]) -> None:
-    """One watermark for each path, that of the last move."""
+    """One watermark for each asset and path, that of the last move; the same event of another asset has its own."""
+    from airflow.models.asset import AssetEvent
+
     session = database()
+    other = AssetEvent(asset_id=4, extra=dict(FIRED))
+    session.add(other)
+    session.flush()
     store_event(session, {**FIRED, "payload": {**PAYLOAD, "revision": 6}})
     store_event(session, dict(FIRED))
     session.commit()
 
-    assert [("runpin/payments/etl/prod/-/stable", '{"revision": 7, "snapshot": "payments.prod.v42.3f9a1c2b7d10"}')] == (
-        kept(session)
-    )
+    value = '{"revision": 7, "snapshot": "payments.prod.v42.3f9a1c2b7d10"}'
+    assert [(3, "runpin/payments/etl/prod/-/stable", value)] == kept(session)
+    assert other.asset_id == 4
 
 
 def test_neither_is_stored(database: scoped_session[Session]) -> None:
@@ -91,7 +103,7 @@ def test_an_event_is_stored_though_its_watermark_cannot_be(
     from airflow.models.asset_state_store import AssetStateStoreModel
 
     session = database()
-    AssetStateStoreModel.metadata.tables["asset_state_store"].drop(session.get_bind())
+    AssetStateStoreModel.metadata.tables["asset_state_store"].drop(session.connection())
     store_event(session, dict(FIRED))
     session.commit()
 
