@@ -108,10 +108,31 @@ def test_a_host_that_saw_nothing_shows_what_the_mirrors_hold(cli: CommandLine, t
     alone = cli.run("status")
 
     assert [("payments", 1), ("reports", 1)] == names(answer.json)
-    assert {None} == {each["seen_at"] for each in answer.json["channels"]}
+    assert [None, None] == [each["seen"] for each in answer.json["channels"]]
     assert "this host never saw it there" in text.out
     assert (5, [f"{tmp_path}/too", "away"]) == (neither.code, neither.out.splitlines()[1].split()[:2])
     assert (5, "") == (alone.code, alone.out)
+
+
+def test_what_this_host_saw_stays_where_a_mirror_is_newer(cli: CommandLine, tmp_path: Path) -> None:
+    """Another host moved the channel: the newest state comes from the mirror, and the sighting is shown beside it."""
+    cli.ok("status")
+    variables = {
+        **cli.variables,
+        "RUNPIN_HOME": str(tmp_path / "other"),
+        "RUNPIN_STORE": f"sqlite:///{cli.home}/runpin.db",
+    }
+    first, other = cli.present(), CommandLine(tmp_path, variables)
+    cli.batches(200)
+    other.publish()
+    cli.variables["RUNPIN_STORE"] = lost(tmp_path)
+    answer, text = cli.run("status", "payments", "--json"), cli.run("status", "payments")
+    (channel,) = answer.json["channels"]
+
+    assert (2, 1, first) == (channel["revision"], channel["seen"]["revision"], channel["seen"]["snapshot"])
+    assert channel["snapshot"] == channel["mirrors"][0]["snapshot"] != first
+    assert ["away", "1", first, "seen"] == text.out.splitlines()[1].split()[3:7]
+    assert ["not", "compared", "2"] == text.out.splitlines()[2].split()[1:4]
 
 
 def lost(folder: Path, name: str = "lost") -> str:

@@ -63,7 +63,7 @@ class _Seen:
 
     Attributes:
         store: the address of the store that decides.
-        known: the channels there; where they stood last, if it does not answer.
+        known: the channels there; what is known of them otherwise, if it does not answer.
         states: how the mirrors stand to them.
         away: why it does not answer; None if it does.
         copies: what each mirror says by itself, if it does not.
@@ -88,8 +88,8 @@ def _seen(core: Runpin, application: str | None) -> _Seen:
         return _Seen(environment, store, known, states, away, copies)
     # For the day on which the store does not answer.
     core.resolver.note_channels(channels)
-    known, states = [Known(each, core.clock.now()) for each in channels], core.look_at_mirrors(channels)
-    return _Seen(environment, store, known, states)
+    known = [Known(each, each, core.clock.now()) for each in channels]
+    return _Seen(environment, store, known, core.look_at_mirrors(channels))
 
 
 def _channels(core: Runpin, application: str | None) -> Sequence[Channel]:
@@ -123,12 +123,19 @@ def _shape(seen: _Seen) -> Shape:
         "channels": [
             {
                 **channel_shape(each.channel),
-                "seen_at": None if each.seen is None else each.seen.isoformat(),
+                "seen": _sighting_shape(each),
                 "mirrors": [_short(state) for state in _of(each.channel, seen.states)],
             }
             for each in seen.known
         ],
     }
+
+
+def _sighting_shape(known: Known) -> Shape | None:
+    if known.seen is None or known.seen_at is None:
+        return None
+    snapshot = str(known.seen.snapshot)
+    return {"revision": known.seen.revision, "snapshot": snapshot, "at": known.seen_at.isoformat()}
 
 
 def _away_shape(away: StoreUnavailable, copies: Sequence[Copy]) -> Shape:
@@ -166,6 +173,6 @@ def _rows(known: Known, seen: _Seen) -> Iterator[Sequence[str]]:
 
 
 def _last_seen(known: Known) -> Sequence[str]:
-    if known.seen is None:
+    if known.seen is None or known.seen_at is None:
         return "", "", "this host never saw it there"
-    return str(known.channel.revision), str(known.channel.snapshot), f"seen by this host at {moment(known.seen)}"
+    return str(known.seen.revision), str(known.seen.snapshot), f"seen by this host at {moment(known.seen_at)}"

@@ -50,15 +50,17 @@ class Copy:
 @dataclass(frozen=True, slots=True)
 class Known:
     """
-    The newest state that is known of a channel.
+    What is known of a channel.
 
     Attributes:
-        channel: where it stood.
-        seen: when this host saw it there last; None if only a mirror tells of it.
+        channel: its newest state, whoever tells of it.
+        seen: where this host saw it last, which may be older; None if only mirrors tell of it.
+        seen_at: when that was.
     """
 
     channel: Channel
-    seen: datetime | None
+    seen: Channel | None = None
+    seen_at: datetime | None = None
 
 
 def copies_of(core: Runpin, application: str | None) -> list[Copy]:
@@ -67,15 +69,19 @@ def copies_of(core: Runpin, application: str | None) -> list[Copy]:
 
 
 def known_channels(core: Runpin, application: str | None, copies: Sequence[Copy]) -> list[Known]:
-    """Return every channel that this host has seen or that one of *copies* holds, at its newest revision."""
+    """Return every channel that this host has seen or that one of *copies* holds, also where it saw them last."""
     chosen = core.settings
-    seen = ChannelNotes(core.cache, core.clock).all_seen(chosen.environment)
-    known = [Known(each.channel, each.at) for each in seen if _is_wanted(each, chosen.tenant, application)]
-    known += [Known(channel, None) for copy in copies for channel in copy.channels.values()]
+    sightings = ChannelNotes(core.cache, core.clock).all_seen(chosen.environment)
+    seen = {_place(each.channel): each for each in sightings if _is_wanted(each, chosen.tenant, application)}
+    held = [channel for copy in copies for channel in copy.channels.values()]
     # Of two that are equal, what this host saw comes last, and stays.
-    known.sort(key=lambda each: (each.channel.revision, each.seen is not None))
-    newest = {_place(each): each for each in known}
-    return [newest[place] for place in sorted(newest, key=_order)]
+    states = sorted([*held, *(each.channel for each in seen.values())], key=lambda channel: channel.revision)
+    newest = {_place(channel): channel for channel in states}
+    return [_known(newest[place], seen.get(place)) for place in sorted(newest, key=_order)]
+
+
+def _known(newest: Channel, seen: Sighting | None) -> Known:
+    return Known(newest) if seen is None else Known(newest, seen.channel, seen.at)
 
 
 def _copy(core: Runpin, mirrored: Mirrored, application: str | None) -> Copy:
@@ -95,8 +101,8 @@ def _is_wanted(seen: Sighting, tenant: str | None, application: str | None) -> b
     return tenant in (None, scope.tenant) and application in (None, scope.application)
 
 
-def _place(known: Known) -> Place:
-    return known.channel.scope, known.channel.name
+def _place(channel: Channel) -> Place:
+    return channel.scope, channel.name
 
 
 def _order(place: Place) -> tuple[str, str, str]:
