@@ -121,7 +121,8 @@ class Pinner:
                 return self._assumed(question, known, unavailable)
             return known or self._fail_static(question, unavailable)
         except StoreError as lying:
-            if known is None or not known.confirmed:
+            # What the clear led to may be on record already, for others to read; what this host knows is from before.
+            if not settled or known is None or not known.confirmed:
                 raise
             _log.warning("%s goes on with the pin that this host has seen on record, for: %s", run, lying.what)
             return known

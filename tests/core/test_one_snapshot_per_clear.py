@@ -5,7 +5,7 @@ Hypothesis adds clears, Overrides and the policies of jobs to the story of `pinn
 outage with what its host knew has to agree later, or there is a conflict.
 
 Seeded bugs prove that the property can fail: a decision that nobody writes down, a wish that reaches tasks that are
-under way, a part of a run that moves, and an outage that is forgotten.
+under way, a part of a run that moves, an outage that is forgotten, and a damaged record that is passed over.
 """
 
 from __future__ import annotations
@@ -19,15 +19,37 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 
 from pinning_model import QUICK, THOROUGH, Runs
 from runpin.ancestry import Ancestry
-from runpin.errors import ConfigUnavailable, PinConflict, RepinRefused, SnapshotQuarantined, StoreUnavailable
+from runpin.errors import (
+    ConfigUnavailable,
+    PinConflict,
+    RepinRefused,
+    SnapshotQuarantined,
+    StoreCorrupt,
+    StoreUnavailable,
+)
 from runpin.model import Asked, Behavior, Digest, Pin, RunKey, Scope
 from runpin.overrides import Override, OverrideKind
 from runpin.pinning import Pinner
 from runpin.questions import Question
+from runpin.reactions import Reaction, ReactionKey
 from runpin.remembering import PinNotes
 from runpin.repeating import Cleared, Repeats
 from runpin.rerunning import FIRST, Event, Rerun, RerunPolicy
+from runpin.testing.memory_reactions import MemoryReactions
 from world import SCOPE, Host, run_key
+
+
+class LyingReactions(MemoryReactions):
+    """Decisions whose record is damaged the next times it is read."""
+
+    lies = 0
+
+    def newest(self, key: ReactionKey) -> Reaction | None:
+        """Return the newest decision, or say that it is damaged."""
+        if self.lies:
+            self.lies -= 1
+            raise StoreCorrupt("a decision cannot be read")
+        return super().newest(key)
 
 
 class Clears(Runs):
@@ -39,6 +61,7 @@ class Clears(Runs):
 
     def __init__(self) -> None:
         super().__init__()
+        self.world.reactions = self.reactions = LyingReactions()
         self.reruns: dict[str, Rerun] = {}
         self.read_in: dict[tuple[str, int], Digest] = {}
         self.disputed: set[tuple[str, int]] = set()
@@ -82,6 +105,19 @@ class Clears(Runs):
         for host in hosts:
             self.read(name, host)
 
+    @rule(name=Runs.runs, hosts=st.permutations("ab"), named=st.booleans())
+    def damaged(self, name: str, hosts: list[str], named: bool) -> None:  # noqa: FBT001 - by name
+        """All of it runs again, as somebody named or as its job says, and for its first task a record is damaged."""
+        self.read(name, hosts[0])
+        self.publish()
+        if named:
+            self.choose(name, OverrideKind.PINNED, 0, partial=False)
+        self.clear(name, RerunPolicy.KEEP if named else RerunPolicy.LATEST, whole=True)
+        self.reactions.lies = 1
+        for host in (hosts[0], *hosts):
+            self.read(name, host)
+        self.reactions.lies = 0
+
     @rule(name=Runs.runs, kind=st.sampled_from(OverrideKind), place=st.integers(0, 3), partial=st.booleans())
     def choose(self, name: str, kind: OverrideKind, place: int, partial: bool) -> None:  # noqa: FBT001 - by name
         """Somebody names what the run shall use next."""
@@ -118,6 +154,9 @@ class Clears(Runs):
             pin = run.pin("payments")
         except (ConfigUnavailable, StoreUnavailable):
             assert self.world.ledger_switch.off or self.world.store_switch.off
+        except StoreCorrupt:
+            # Nothing was read; the engine tries again.
+            return
         except PinConflict:
             self.disputed.add((name, rerun.number))
         except (RepinRefused, SnapshotQuarantined):
@@ -198,6 +237,20 @@ class Deaf(Pinner):
         return self._notes.recall(question.run, question.scope) or super().pin(question)
 
 
+class Credulous(Pinner):
+    """A seeded bug: where a record is damaged, what this host knows is good enough."""
+
+    def pin(self, question: Question) -> Pin:
+        """Ask, and pass over the damage."""
+        try:
+            return super().pin(question)
+        except StoreCorrupt:
+            known = self._notes.recall(question.run, question.scope)
+            if known is None:
+                raise
+            return known
+
+
 def machine(
     *, repeats: type[Repeats] = Repeats, notes: type[PinNotes] = PinNotes, pinner: type[Pinner] = Pinner
 ) -> type[Clears]:
@@ -218,6 +271,7 @@ def test_all_tasks_of_a_clear_read_one_snapshot() -> None:
         pytest.param(machine(repeats=Whole), id="Whole"),
         pytest.param(machine(notes=Trusting), id="Trusting"),
         pytest.param(machine(pinner=Deaf), id="Deaf"),
+        pytest.param(machine(pinner=Credulous), id="Credulous"),
     ],
 )
 def test_a_protocol_that_breaks_a_clear_is_caught(broken: type[Clears]) -> None:
