@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from runpin.errors import RunpinError
     from runpin.model import Pin
     from runpin.proposing import Proposal
-    from runpin.questions import Question
     from runpin.rerunning import Rerun
 
 ENGINE = "dagster"
@@ -37,8 +36,7 @@ class _Refusal(Pinner):
     def __init__(self, error: RunpinError) -> None:
         self._error = error
 
-    def pin(self, question: Question) -> NoReturn:
-        del question
+    def pin(self, *_: object, **__: object) -> NoReturn:
         raise self._error.with_traceback(None)
 
 
