@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import dagster as dg  # noqa: TID253 - only a Dagster instance imports this module
 
 from dagster_runpin import tags
+from dagster_runpin.backfills import RepeatedBackfills
 from dagster_runpin.reruns import original_of, rerun_of
 from runpin.assembly import Runpin
 from runpin.errors import InvalidProposal, RunpinError
@@ -61,6 +62,7 @@ class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         self._settings = dict(runpin or {})
         self._core: Runpin | None = None
         self._proposer = Proposer(self._open)
+        self._backfills = RepeatedBackfills()
         self._shield = Shield(logging.getLogger("dagster_runpin"))
         self._shield.call(self._proposer.start, PATIENCE)
 
@@ -99,7 +101,8 @@ class PinningRunCoordinator(dg.QueuedRunCoordinator[dg.DagsterInstance]):
         chosen = _chosen(run.tags.get(tags.OVERRIDE, ""))
         if proposal is None or chosen is None:
             return
-        rerun = rerun_of(run, self._instance, self._core.settings.rerun if self._core else RerunPolicy.KEEP)
+        policy = self._core.settings.rerun if self._core else RerunPolicy.KEEP
+        rerun = rerun_of(run, self._instance, policy, self._backfills)
         kin = self._kin(run, rerun)
         if kin is not None:
             proposal = replace(proposal, pins={**proposal.pins, **_proposed_to(kin, proposal)})

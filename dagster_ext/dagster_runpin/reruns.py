@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg  # noqa: TID253 - only a Dagster instance and its runs lead here
 
 from dagster_runpin import tags
+from dagster_runpin.backfills import RepeatedBackfills
 from dagster_runpin.partitions import dates_of, makes_several, partition_keys
 from runpin.model import Behavior
 from runpin.rerunning import BackfillPolicy, Event, Rerun, RerunPolicy, read_backfill, read_policy
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from dagster import DagsterInstance, DagsterRun
-    from dagster._core.execution.backfill import PartitionBackfill
 
 MOST_LOOKED_AT = 50
 """How many earlier runs, or materialisations, of a partition are looked at to find its original."""
 
 
-def rerun_of(run: DagsterRun, instance: DagsterInstance, policy: RerunPolicy) -> Rerun:
+def rerun_of(
+    run: DagsterRun, instance: DagsterInstance, policy: RerunPolicy, backfills: RepeatedBackfills | None = None
+) -> Rerun:
     """
     Return how *run* came to be.
 
@@ -30,6 +32,7 @@ def rerun_of(run: DagsterRun, instance: DagsterInstance, policy: RerunPolicy) ->
         run: the run.
         instance: knows the runs that it repeats.
         policy: what the deployment wants of repeated runs, where the job says nothing.
+        backfills: knows what other runs of the same backfill were told.
 
     Raises:
         InvalidProposal: a tag of the run says something that cannot be read.
@@ -37,13 +40,14 @@ def rerun_of(run: DagsterRun, instance: DagsterInstance, policy: RerunPolicy) ->
     declared = read_policy(run.tags[tags.RERUN]) if run.tags.get(tags.RERUN) else policy
     backfill = backfill_of(run, instance)
     event = Event.BACKFILL if _dates_again(run, backfill, declared) else _event(run)
+    in_parts = tags.accepts_parts(run.tags)
     return Rerun(
         event=event,
         policy=declared,
         backfill=backfill,
-        # Whatever its backfill repeats, such a run is new: it has no snapshot that another one could join.
-        whole=event is Event.BACKFILL or _is_whole(run, instance),
-        partial=tags.accepts_parts(run.tags),
+        # Where the answer changes nothing, nobody is asked: it takes reads that the daemon waits for.
+        whole=in_parts or not _may_move(event, declared) or _is_whole(run, instance, backfills or RepeatedBackfills()),
+        partial=in_parts,
         dates=partial(dates_of, run),
     )
 
@@ -94,6 +98,15 @@ def _event(run: DagsterRun) -> Event:
     return Event.BACKFILL if tags.BACKFILL in run.tags and not _repeats_a_backfill(run) else Event.START
 
 
+def _may_move(event: Event, policy: RerunPolicy) -> bool:
+    """Tell whether a run to which *event* happens may get something else than what it repeats, if it repeats all."""
+    # Whatever its backfill repeats, a run of one is new: it has no snapshot that another one could join.
+    if event is Event.BACKFILL:
+        return False
+    # One that the engine repeats by itself moves under every policy when its snapshot is barred.
+    return event is Event.RUN_RETRY or policy is RerunPolicy.LATEST
+
+
 def _dates_again(run: DagsterRun, backfill: BackfillPolicy, policy: RerunPolicy) -> bool:
     """Tell whether *run* repeats one that went by its date: it gets the same by itself, though the other never read."""
     if run.parent_run_id is None or backfill is not BackfillPolicy.AS_OF:
@@ -109,9 +122,9 @@ def _repeats_a_backfill(run: DagsterRun) -> bool:
     return policy is BackfillPolicy.LATEST and any(tag in run.tags for tag in tags.EARLIER_BACKFILLS)
 
 
-def _is_whole(run: DagsterRun, instance: DagsterInstance) -> bool:
+def _is_whole(run: DagsterRun, instance: DagsterInstance, backfills: RepeatedBackfills) -> bool:
     """Tell whether *run*, or the backfill that it is one of, repeats all that the first of its group did."""
-    if any(tag in run.tags for tag in tags.EARLIER_BACKFILLS) and not _is_of_a_whole_backfill(run, instance):
+    if any(tag in run.tags for tag in tags.EARLIER_BACKFILLS) and not backfills.is_all(run, instance):
         return False
     if run.parent_run_id is None:
         return True
@@ -124,21 +137,6 @@ def _is_whole(run: DagsterRun, instance: DagsterInstance) -> bool:
         and _covers(run.resolved_op_selection, first.resolved_op_selection)
         and (run.step_keys_to_execute is None or _covers(run.step_keys_to_execute, _steps_of(first, instance)))
     )
-
-
-def _is_of_a_whole_backfill(run: DagsterRun, instance: DagsterInstance) -> bool:
-    ids = [run.tags.get(tag) for tag in (tags.BACKFILL, tags.FIRST_BACKFILL)]
-    again, first = (None if each is None else instance.get_backfill(each) for each in ids)
-    if again is None or first is None or again.from_failure:
-        return False
-    return _target(again) == _target(first)
-
-
-def _target(backfill: PartitionBackfill) -> object:
-    # Dagster copies it when all is repeated, and takes off what succeeded when it repeats what failed.
-    if backfill.asset_backfill_data is not None:
-        return backfill.asset_backfill_data.target_subset
-    return backfill.partition_names, backfill.reexecution_steps, backfill.asset_selection
 
 
 def _covers(selected: Iterable[Any] | None, wanted: Iterable[Any] | None) -> bool:
