@@ -40,6 +40,7 @@ from runpin.questions import (
 from runpin.remembering import PinNotes
 from runpin.repeating import Cleared
 from runpin.rerunning import FIRST, Event, RerunPolicy, Take, decide
+from runpin.restoring import restored
 from runpin.switching import Switcher
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ class Pinner:
             if fresh := pin is None:
                 pin = self._decide(question) if read is None else self._confirm(question, read)
             agree(pin, read)
+            if read is not None:
+                pin = restored(self._ledger, self._circuit, pin, read)
             if not settled:
                 pin = self._settle(question, fresh=fresh)
         except StoreUnavailable as unavailable:
@@ -261,7 +264,9 @@ class Pinner:
 
     def _confirm(self, question: Question, read: Pin) -> Pin:
         self._note_barred(read.scope.environment)
-        followed = self._followed(question) if read.asked is Asked.PARENT else None
+        # What was on record had followed already; whom it followed may have switched since.
+        follows = read.asked is Asked.PARENT and not read.confirmed
+        followed = self._followed(question) if follows else None
         if followed is not None and followed.digest != read.digest:
             # It switched, or decided, where this host did not see it.
             raise disagreed(read, f"{followed.run.run_id}, which it follows, uses {followed.snapshot}")
@@ -271,7 +276,6 @@ class Pinner:
             raise disagreed(read, "it is barred from new pins now") from barred
         if read.confirmed and pin.digest == read.digest:
             _log.warning("the ledger had lost the pin of %s and has it again: %s", read.run, read.snapshot)
-            self._notes.begin_anew(pin)
         return pin
 
     def _fail_static(self, question: Question, unavailable: StoreUnavailable) -> Pin:

@@ -29,10 +29,6 @@ class PinNotes:
         known = self.recall(pin.run, pin.scope)
         if known is not None and known.epoch > pin.epoch:
             return
-        self.begin_anew(pin)
-
-    def begin_anew(self, pin: Pin) -> None:
-        """Keep *pin*, whatever this host knew: the ledger counts the epochs of its run anew."""
         self._cache.remember("pin", _run_key(pin.run, pin.scope), _pin_note(pin))
 
     def recall(self, run: RunKey, scope: Scope) -> Pin | None:

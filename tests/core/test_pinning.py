@@ -288,67 +288,6 @@ def test_what_was_read_during_an_outage_and_is_barred_by_now_is_a_conflict(world
     assert world.ledger.get(run_key("r1"), SCOPE) is None
 
 
-def test_a_pin_that_the_ledger_has_lost_is_put_on_record_again(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """By the first read on a host that saw it there: the run keeps its snapshot, on every host from then on."""
-    first = world.publish({"etl": {"batch_size": 1}}).snapshot
-    world.host("a").run("r1").pin("payments")
-    world.publish({"etl": {"batch_size": 2}})
-    world.ledger.lose("r1")
-    again = world.host("a").run("r1").pin("payments")
-
-    assert first == again.snapshot == world.recorded("r1")
-    assert "had lost the pin" in caplog.text
-    assert first == world.host("b").run("r1").pin("payments").snapshot
-
-
-def test_a_run_whose_later_pins_were_lost_goes_on_switching(world: World) -> None:
-    """From the snapshot that it switched to; the ledger counts from zero again, and so does the host."""
-    world.publish({"etl": {"batch_size": 1}})
-    switched = [switched_to(world, size) for size in (2, 3, 4)]
-    world.ledger.lose("r1")
-    world.publish({"etl": {"batch_size": 5}})
-    again = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE).pin("payments")
-    further = switched_to(world, 6)
-    later = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE).pin("payments")
-
-    assert [1, 2, 3] == [each.epoch for each in switched]
-    assert (switched[-1].snapshot, 0) == (again.snapshot, again.epoch)
-    assert (1, further) == (later.epoch, later)
-
-
-def switched_to(world: World, size: int) -> Pin:
-    """Publish a version, and return the pin of a run that reads before and switches after that."""
-    run = world.host().run("r1", behavior=Behavior.AUTO_UPGRADE)
-    run.pin("payments")
-    world.publish({"etl": {"batch_size": size}})
-    return run.safe_point()["payments"]
-
-
-def test_a_run_that_was_decided_anew_elsewhere_is_told(world: World) -> None:
-    """Whoever read the lost pin gets an error and not another snapshot; the ledger is not overwritten."""
-    world.publish({"etl": {"batch_size": 1}})
-    world.host("a").run("r1").pin("payments")
-    second = world.publish({"etl": {"batch_size": 2}}).snapshot
-    world.ledger.lose("r1")
-    assert second == world.host("b").run("r1").pin("payments").snapshot
-
-    with pytest.raises(PinConflict, match="as the ledger said, which has lost that"):
-        world.host("a").run("r1").pin("payments")
-    assert second == world.recorded("r1")
-
-
-def test_a_lost_pin_to_what_is_barred_now_is_told(world: World) -> None:
-    """It cannot be put on record again, and nothing else takes its place."""
-    first = world.publish({"etl": {"batch_size": 1}}).snapshot
-    world.host("a").run("r1").pin("payments")
-    world.publish({"etl": {"batch_size": 2}})
-    world.ledger.bar(first, actor="ada", reason="bad")
-    world.ledger.lose("r1")
-
-    with pytest.raises(PinConflict, match="barred from new pins now"):
-        world.host("a").run("r1").pin("payments")
-
-
 def test_an_answer_that_was_changed_on_the_way_is_asked_for_again(world: World) -> None:
     """An epoch never changes, so an answer that contradicts the one before is doubted once."""
     first = world.publish({"etl": {"batch_size": 1}}).snapshot

@@ -56,6 +56,7 @@ STAGES = frozenset(
         "reporting",
         "remembering",
         "repeating",
+        "restoring",
         "rolling_back",
         "showing",
         "switching",
