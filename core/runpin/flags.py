@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from openfeature.flag_evaluation import FlagEvaluationDetails, FlagMetadata, FlagValueType
     from openfeature.hook import HookContext, HookHints
 
-    from runpin.model import Pin
+    from runpin.model import Snapshot
 
     Structure = Sequence[FlagValueType] | Mapping[str, FlagValueType]
     Flags = Mapping[str, Mapping[str, Any]]
@@ -135,24 +135,25 @@ class RunpinProvider(AbstractProvider):
         self, key: str, context: EvaluationContext | None, said: dict[str, bool | int | float | str]
     ) -> EvaluationEvent:
         run = self._run()
-        pin = run.pin(self._application)
-        said[VERSION] = str(pin.snapshot)
-        flag = self._flags_at(run, pin).get(key)
+        # Once: at a safe point in another thread the run gets another one.
+        snapshot = run.snapshot(self._application)
+        said[VERSION] = str(snapshot.id)
+        flag = self._flags_of(run, snapshot).get(key)
         if flag is None:
             raise FlagNotFoundError(f"{self._path} declares no flag {key[:80]!r}")
         return _evaluate(flag, _asking(run, context))
 
-    def _flags_at(self, run: PinnedRun, pin: Pin) -> Flags:
+    def _flags_of(self, run: PinnedRun, snapshot: Snapshot) -> Flags:
         digest, flags = self._held
-        if digest != pin.digest:
-            flags = _declared(run, self._path)
-            self._held = (pin.digest, flags)
+        if digest != snapshot.digest:
+            flags = _declared(run, snapshot, self._path)
+            self._held = (snapshot.digest, flags)
         return flags
 
 
-def _declared(run: PinnedRun, path: str) -> Flags:
+def _declared(run: PinnedRun, snapshot: Snapshot, path: str) -> Flags:
     try:
-        return flags_of(thaw(run.body(path)))
+        return flags_of(thaw(run.body(path, snapshot)))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -127,10 +127,10 @@ class PinnedRun:
     def _question(self, scope: Scope) -> Question:
         return Question(self.key, scope, self._proposal, self._channel, self._ancestry, self._behavior, self._rerun)
 
-    def body(self, path: str) -> bytes:
-        """Return the pinned document *path* as canonical JSON, as it is stored and hashed."""
+    def body(self, path: str, snapshot: Snapshot | None = None) -> bytes:
+        """Return the document *path* of *snapshot*, by default the pinned one, as it is stored and hashed."""
         application, name = split_path(path)
-        return self._resolver.body(self.snapshot(application), name)
+        return self._resolver.body(snapshot or self.snapshot(application), name)
 
     def warm(self, application: str) -> None:
         """Bring every document of the run's snapshot onto this host's disk."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -129,6 +130,49 @@ def test_a_run_keeps_its_flags(features: Any, world: World, host: Host) -> None:
 
     assert [("blue", str(old.pin("payments").snapshot))] * 3 == [*first, kept]
     assert [("green", str(moved))] * 2 == [new, seen(upgrading)]
+
+
+def test_a_switch_in_between_gives_no_other_run_its_flags(world: World, host: Host) -> None:
+    """Another thread's safe point falls into an evaluation; what the provider keeps is of the version it names."""
+    upgrading, other = Interrupted(host.run("upgrading", behavior=Behavior.AUTO_UPGRADE)), host.run("other")
+    old = str(other.pin("payments").snapshot)
+    upgrading.run.pin("payments")
+    world.publish({"flags": document(on={"enabled": False}), "etl": {}, "bad": {}})
+    asking: list[Any] = [upgrading]
+    provider = RunpinProvider("payments/flags", lambda: asking[0])
+
+    def seen() -> tuple[bool | None, object]:
+        details = provider.resolve_boolean_details("on", default_value=False)
+        return details.value, (details.flag_metadata or {}).get("version")
+
+    assert (True, old) == seen()
+    assert old != str(upgrading.run.pin("payments").snapshot)
+    asking[0] = other
+    assert (True, old) == seen()
+
+
+class Interrupted:
+    """A run whose other thread comes to a safe point after the first thing that is asked."""
+
+    def __init__(self, run: PinnedRun) -> None:
+        self.run = run
+        self._waiting = [Thread(target=run.safe_point)]
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what *run* has by this name, with the safe point after the first call."""
+        found = getattr(self.run, name)
+        return self._then(found) if callable(found) else found
+
+    def _then(self, asked: Any) -> Any:
+        def asked_first(*given: Any) -> Any:
+            answer = asked(*given)
+            while self._waiting:
+                thread = self._waiting.pop()
+                thread.start()
+                thread.join()
+            return answer
+
+        return asked_first
 
 
 def test_the_details_say_where_an_answer_comes_from(features: Any, run: PinnedRun) -> None:
