@@ -1,5 +1,5 @@
 """
-Breaking the glass: an operator names Snapshots in a file of this host, for runs that nobody can decide otherwise.
+Breaking the glass: an operator names Snapshots in a file of this host, for runs that start while the ledger is away.
 
     {
       "pins": {"payments": "payments.prod.v41.3f9a1c2b7d10"},
@@ -7,13 +7,18 @@ Breaking the glass: an operator names Snapshots in a file of this host, for runs
       "until": "2026-12-01T06:00:00Z"
     }
 
-It needs no network. It counts for runs that have no pin yet while the ledger does not answer, until a moment that is
-written in it. What it names has to be whole on this host's disk. The pin says that it is unconfirmed and an Override;
-once the ledger answers, it is confirmed, or in conflict, as any other that was read in an outage.
+It needs no network. It counts for runs that have no pin yet and repeat no other one, while the ledger does not answer,
+until a moment that is written in it. It comes before what was proposed to them. What it names has to be whole on this
+host's disk. The pin says that it is unconfirmed and an Override; once the ledger answers, it is confirmed, or in
+conflict, as any other that was read in an outage.
+
+A file that cannot be used fails such runs, also where something good was proposed: whoever wrote it wanted something
+else, and a run that fails can be tried again, while one that has read keeps what it has.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -39,6 +44,13 @@ _LARGEST = 65_536
 # Without O_NONBLOCK a pipe in its place would never open.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
+_PUT_A_FILE = "put a file there, or nothing"
+_MENDED = {
+    errno.EACCES: "let the user that runs the tasks read it, and enter its folders",
+    errno.ELOOP: "let the link lead to a file, or remove it",
+    errno.ENOTDIR: "correct RUNPIN_BREAK_GLASS: a part of its path is not a folder",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Glass:
@@ -59,7 +71,7 @@ class Glass:
 
 
 class BreakGlass:
-    """Reads the file when a run would fail otherwise; nothing is read before that."""
+    """Reads the file for runs that the ledger would have to decide, and only while it does not answer."""
 
     def __init__(self, file: Path | None, resolver: Resolver, clock: Clock) -> None:
         self._file = file
@@ -119,7 +131,8 @@ def read_glass(file: Path) -> Glass | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _unusable(file, f"it cannot be read: {error.strerror}", f"chmod u+r {file}") from error
+        fix = _MENDED.get(error.errno or 0, _PUT_A_FILE)
+        raise _unusable(file, f"it cannot be read: {error.strerror}", fix) from error
     if len(text) > _LARGEST:
         raise _unusable(file, f"it is longer than {_LARGEST} bytes")
     try:
@@ -141,7 +154,7 @@ def _content(file: Path) -> bytes:
 
 def _require_own(file: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise _unusable(file, "it is not a file", "put a file there, or nothing")
+        raise _unusable(file, "it is not a file", _PUT_A_FILE)
     if status.st_uid not in (0, os.geteuid()):
         raise _unusable(file, "another user owns it", f"chown root {file}")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

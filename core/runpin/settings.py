@@ -92,7 +92,7 @@ class Settings(BaseSettings):
         300.0, ge=0, description="seconds that a channel stands at a Snapshot before that is this host's LastKnownGood"
     )
     break_glass: Path | None = Field(
-        None, description="file in which an operator names snapshots for runs that nobody can decide; none by default"
+        None, description="file in which an operator names snapshots for runs that start while the ledger is away"
     )
     repository: SecretStr | None = Field(
         None, description="config repository: a path or a URL; the current folder by default"

@@ -1,9 +1,11 @@
-"""Breaking the glass: a file of the host decides for runs that nobody can decide otherwise, and for no others."""
+"""Breaking the glass: a file of the host decides for runs that start while the ledger is away, and for no others."""
 
 from __future__ import annotations
 
 import json
 import os
+import stat
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -164,6 +166,38 @@ def test_what_is_no_file_of_root_or_this_user(world: World, file: Path) -> None:
     file.symlink_to(mounted)
 
     assert read(world, file).snapshot == first(world)
+
+
+@pytest.mark.parametrize(
+    ("made", "fix"),
+    [
+        pytest.param(lambda file: os.mknod(file, stat.S_IFSOCK), "put a file there", id="socket"),
+        pytest.param(lambda file: file.symlink_to(file), "let the link lead to a file", id="loop"),
+        pytest.param(lambda file: file.parent.write_text("no folder"), "correct RUNPIN_BREAK_GLASS", id="no folder"),
+    ],
+)
+def test_who_has_to_mend_it_is_told_how(tmp_path: Path, made: Callable[[Path], object], fix: str) -> None:
+    """What cannot be opened is not always a matter of rights."""
+    file = tmp_path / "folder" / "glass.json"
+    if fix != "correct RUNPIN_BREAK_GLASS":
+        file.parent.mkdir()
+    made(file)
+    with pytest.raises(SettingsError, match="cannot be read") as caught:
+        read_glass(file)
+
+    assert fix in (caught.value.fix or "")
+
+
+def test_a_bad_file_fails_a_run_that_has_a_good_label(world: World, file: Path) -> None:
+    """Somebody wanted another one than that, and the run would keep it; without the file, the next try has it."""
+    second = world.recorded("later")
+    assert second is not None
+    file.write_text("{")
+    with pytest.raises(SettingsError, match="cannot be used"):
+        read(world, file, proposal=carried(second))
+    file.unlink()
+
+    assert second == read(world, file, proposal=carried(second)).snapshot
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
