@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from socket import create_server
+from threading import Event, Thread
 
 import pytest
 
 from command_line import CommandLine
 from engine_listener import Listener, listening
 from runpin.engines import Engines
+from runpin.engines.server import Server
 from runpin.errors import EngineRefused, SettingsError
 
 REFUSED = {"data": {"launchRunReexecution": {"__typename": "PythonError", "message": "no such run"}}}
@@ -33,6 +37,29 @@ def test_the_token_is_airflows_alone(engine: Listener) -> None:
     assert "secret" not in repr(engines)
 
 
+@contextmanager
+def answering(answer: bytes, *, stalls: bool) -> Iterator[str]:
+    """Give the address of a server that sends *answer* to one request, and then nothing, or ends the connection."""
+    done = Event()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1 << 16)
+            connection.sendall(answer)
+            if stalls:
+                done.wait()
+
+    with create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=serve)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            done.set()
+            thread.join()
+
+
 @pytest.mark.parametrize(
     ("name", "status", "content", "words"),
     [
@@ -53,6 +80,24 @@ def test_everything_but_a_yes_is_a_refusal(
         Engines(engine.url, "secret", engine.url).ask(name, "/api", {})
 
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "stalls", "words"),
+    [
+        (b"HTTP/1.1 500 X\r\nContent-Length: 9\r\n\r\nabc", True, "answered 500: nothing that can be read"),
+        (b"HTTP/1.1 502 X\r\nTransfer-Encoding: chunked\r\n\r\n40\r\nabc", False, "answered 502"),
+        (b"HTTP/1.1 404 X\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", False, "answered 404"),
+        (b"HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nabc", True, "does not answer"),
+    ],
+)
+def test_an_answer_that_breaks_off_is_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, words: str, *, stalls: bool
+) -> None:
+    """Whatever its status is, and whether the rest is waited for in vain or the connection ends."""
+    monkeypatch.setattr("runpin.engines.server.PATIENCE", 2.0)
+    with answering(answer, stalls=stalls) as address, pytest.raises(EngineRefused, match=words):
+        Server("airflow", address).get("/x", missing="run-1")
 
 
 def test_who_is_not_there_refuses() -> None:

@@ -77,12 +77,12 @@ class Server:
             with build_opener(_Straight).open(request, timeout=PATIENCE) as answer:
                 return self._read(answer.read(LARGEST + 1), path)
         except HTTPError as error:
-            with error:
-                said = error.read(LARGEST)
+            said = _said(error)
             # Whatever else is at a wrong address answers 404 too, but does not name what was asked for.
             if error.code == HTTPStatus.NOT_FOUND and missing is not None and missing in _detail(said):
                 return None
-            raise EngineRefused(f"{self.engine} answered {error.code}: {excerpt(said)}", where=path) from error
+            what = f"{self.engine} answered {error.code}: {excerpt(said) or 'nothing that can be read'}"
+            raise EngineRefused(what, where=path) from error
         except (URLError, OSError, HTTPException, ValueError, RecursionError) as error:
             raise EngineRefused(
                 f"{self.engine} does not answer as an engine does: {type(error).__name__}", where=path
@@ -97,6 +97,15 @@ class Server:
 def excerpt(said: bytes) -> str:
     """Return the beginning of what an engine said, on one line."""
     return " ".join(said.decode("utf-8", "replace").split())[:_EXCERPT]
+
+
+def _said(error: HTTPError) -> bytes:
+    """Return what belongs to a refusal; nothing where that stalls or breaks off, for its status says enough."""
+    try:
+        with error:
+            return error.read(LARGEST)
+    except (OSError, HTTPException, ValueError):
+        return b""
 
 
 def _detail(said: bytes) -> str:
