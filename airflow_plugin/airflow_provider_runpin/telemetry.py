@@ -21,7 +21,6 @@ from runpin.proposing import KEY, read_proposal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from datetime import datetime
 
     from airflow.models.dagrun import DagRun
 
@@ -33,8 +32,8 @@ FIELD = "config_snapshot"
 
 _LISTED = 8
 
-_unlinked: dict[tuple[str, str], tuple[Any, datetime]] = {}
-"""The context of the task in this process, if assets have started its run, and when the task started."""
+_unlinked: dict[tuple[str, str], Any] = {}
+"""The context of the task in this process that has not read yet, if assets have started its run."""
 
 
 class TelemetryListener:
@@ -89,7 +88,7 @@ def _enter(task_instance: Any) -> None:
     # Airflow puts what structlog's context holds into every record, those of the logging module as well.
     entered(run, _carried(dag_run), mark=False)
     if dag_run.consumed_asset_events:
-        _unlinked[run] = (context, task_instance.start_date)
+        _unlinked[run] = context
 
 
 def _leave(task_instance: Any) -> None:
@@ -118,9 +117,9 @@ def _link(run: tuple[str, str]) -> None:
     decided, _ = seen.pins(run)
     if not decided or run not in _unlinked:
         return
-    context, since = _unlinked.pop(run)
-    # What was decided before this task began was told by the task that decided it.
-    if decided[0].confirmed and decided[0].at >= since:
+    context = _unlinked.pop(run, None)
+    # What was found on record was told by the process that decided it, however late this one reads.
+    if context is not None and seen.claims(run):
         found = links(context)
         link(found)
         listed = [f"{pin.snapshot} by {pin.run.job}/{pin.run.run_id}" for pin in found[:_LISTED]]

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from runpin.errors import RepinRefused, UnknownSnapshot
 from runpin.looking_back import states_between
 from runpin.model import Asked, Pin
+from runpin.observing import decided
 from runpin.questions import foreign, two_live
 
 if TYPE_CHECKING:
     from runpin.circuit import Circuit
-    from runpin.ports import Clock, History
+    from runpin.ports import Clock, History, PinLedger
     from runpin.questions import Question
     from runpin.resolving import Resolver
 
@@ -24,6 +25,20 @@ class Candidates:
         self._clock = clock
         self._circuit = circuit
         self._history = history
+
+    def record(self, ledger: PinLedger, candidate: Pin) -> Pin:
+        """
+        Record *candidate* unless the run has a pin, and return what is on record then.
+
+        Raises:
+            SnapshotQuarantined: the run has no pin and the candidate is barred.
+            StoreUnavailable
+        """
+        pin = self._circuit.insist(ledger.put_if_absent, candidate)
+        # Of processes that wanted the same at once, the moment tells whose it is; it does so after a lost answer, too.
+        if pin == candidate:
+            decided(pin)
+        return pin
 
     def proposed(self, question: Question) -> Pin | None:
         """

@@ -208,7 +208,7 @@ class Pinner:
         if decision.take is Take.REFUSE:
             raise refused(question, decision)
         if decision.take is Take.MOMENT:
-            return self._circuit.insist(self._ledger.put_if_absent, self._candidates.at_its_moment(question))
+            return self._candidates.record(self._ledger, self._candidates.at_its_moment(question))
         if question.ancestry.group is not None and decision.take is not Take.NAMED:
             return self._follow(question, self._of_group(question, question.ancestry.group))
         # What was proposed to a run that repeats another is what the other one had.
@@ -219,7 +219,7 @@ class Pinner:
         for _ in range(_ATTEMPTS):
             candidate = candidate or self._candidates.from_channel(question)
             try:
-                return self._circuit.insist(self._ledger.put_if_absent, candidate)
+                return self._candidates.record(self._ledger, candidate)
             except SnapshotQuarantined:
                 if candidate.asked is Asked.OVERRIDE:
                     raise
@@ -253,7 +253,7 @@ class Pinner:
 
     def _follow(self, question: Question, followed: Pin) -> Pin:
         try:
-            return self._circuit.insist(self._ledger.put_if_absent, self._as_own(question, followed))
+            return self._candidates.record(self._ledger, self._as_own(question, followed))
         except SnapshotQuarantined as barred:
             # Another snapshot would give one piece of work two configurations, so a person has to choose.
             raise barred_before(question, followed) from barred

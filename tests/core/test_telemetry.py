@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -39,8 +39,10 @@ from runpin.observing.linking import LINKS
 from runpin.observing.measuring import MOST_APPLICATIONS, MOST_SNAPSHOTS, OTHER, Meters, PinCounts
 from runpin.observing.sightings import Sightings, run_of
 from runpin.observing.spans import ConfigSpanProcessor
+from runpin.pinning import Pinner
 from runpin.proposing import Proposal
-from world import Host, World, carried
+from runpin.testing import MemoryLedger
+from world import Host, World, carried, run_key
 
 ROOT = Path(__file__).resolve().parents[2]
 LEDGER = Scope("ledger", "prod")
@@ -259,6 +261,42 @@ def test_what_a_process_remembers_of_runs_is_bounded() -> None:
 
     known = [number for number in range(1, 100) if sightings.of(("nightly", f"r{number}"))]
     assert [97, 98, 99] == known
+
+
+class Overtaken(MemoryLedger):
+    """Another process decides just before a candidate is recorded, after this one found nothing."""
+
+    def __init__(self, ledger: MemoryLedger, decide: Callable[[], object]) -> None:
+        super().__init__()
+        self.__dict__.update(ledger.__dict__)
+        self._decide = decide
+
+    def put_if_absent(self, pin: Pin) -> Pin:
+        """Record *pin*, too late."""
+        self._decide()
+        return super().put_if_absent(pin)
+
+
+def test_of_processes_that_read_at_once_one_has_decided(world: World) -> None:
+    """Though all of them found nothing on record; whoever asks for it in that process is answered once."""
+
+    def decide() -> None:
+        world.clock.advance(1)
+        world.host("b").run("r").pin("payments")
+        claimed.append(seen.claims(run))
+        seen.clear()
+
+    claimed: list[bool] = []
+    host, ledger, run = world.host(), Overtaken(world.ledger, decide), run_of(run_key("r"))
+    late = Pinner(ledger, world.ledger, host.resolver, host.cache, world.clock)
+    Host(host.cache, host.resolver, late).run("r").pin("payments")
+    claimed.append(seen.claims(run))
+    host.run("r").pin("payments")
+    claimed.append(seen.claims(run))
+    host.run("s").pin("payments")
+
+    assert [True, False, False] == claimed
+    assert [True, False] == [seen.claims(run_of(run_key("s"))) for _ in range(2)]
 
 
 def test_reading_again_does_not_come_by(host: Host) -> None:

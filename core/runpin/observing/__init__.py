@@ -11,13 +11,14 @@ from runpin.observing.flags import flag_attributes, flag_listener
 from runpin.observing.linking import link
 from runpin.observing.logs import ConfigSnapshotFilter, add_config_snapshot, mark_records
 from runpin.observing.sightings import run_of, seen
-from runpin.observing.telling import attach, entered, follow, left, looked, step, switch, tell
+from runpin.observing.telling import attach, decided, entered, follow, left, looked, step, switch, tell
 
 __all__ = [
     "ConfigSnapshotFilter",
     "add_config_snapshot",
     "attach",
     "attributes",
+    "decided",
     "entered",
     "flag_attributes",
     "flag_listener",

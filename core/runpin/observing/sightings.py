@@ -36,6 +36,7 @@ class _OfRun:
     said: dict[str, Attributes] = field(default_factory=dict)
     pins: dict[str, Pin] = field(default_factory=dict)
     depth: int = 0
+    decided: bool = False
 
 
 _NOTHING = _OfRun()
@@ -70,6 +71,18 @@ class Sightings:
             for snapshot in snapshots:
                 if known.get(snapshot.application, _UNKNOWN)[STATE] == PROPOSED:
                     known[snapshot.application] = proposed(snapshot)
+
+    def decided(self, run: Run) -> None:
+        """Note that this process decided what *run* uses."""
+        with self._lock:
+            self._room_for(run).decided = True
+
+    def claims(self, run: Run) -> bool:
+        """Return whether this process decided what *run* uses, to the first who asks after that."""
+        with self._lock:
+            held = self._held(run)
+            claimed, held.decided = held.decided, False
+        return claimed
 
     def enter(self, run: Run) -> None:
         """Take the code of this context, and of the process unless another run is there too, as that of *run*."""

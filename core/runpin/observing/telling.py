@@ -98,6 +98,12 @@ def tell(pin: Pin, depth: int = 0) -> None:
         recorder.pinned(pin)
 
 
+def decided(pin: Pin) -> None:
+    """Say that this process decided what a run uses: it did not find the *pin* on record. `tell` follows."""
+    if not _switched_off:
+        seen.decided(run_of(pin.run))
+
+
 def entered(run: Run, proposed: Iterable[SnapshotId] = (), *, mark: bool = True) -> None:
     """
     Say that the code of this context belongs to *run* from now on.
