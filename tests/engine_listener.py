@@ -25,7 +25,7 @@ class Listener(HTTPServer):
         asked: path, token and body of each POST.
         looked: path and query of each GET.
         answers: what the next POSTs get; when there are none, `LAUNCHED`.
-        pages: what GETs get, by path; a list is given in pages, under its name.
+        pages: what GETs get, by path; a list is given in pages, under its name; a number is the status of a refusal.
     """
 
     def __init__(self) -> None:
@@ -65,6 +65,8 @@ class Asked(BaseHTTPRequestHandler):
         if found is None:
             detail = f"The DagRun with run_id: `{unquote(run['run'])}` was not found" if run else "Not Found"
             self._answer(404, json.dumps({"detail": detail}).encode())
+        elif isinstance(found, int):
+            self._answer(found, b'{"detail": "Refused"}')
         elif isinstance(found, tuple):
             name, items = found
             start = int(query["offset"])

@@ -33,6 +33,7 @@ Every error runpin raises on purpose, as one tree.
     - PinConflict                 one run would see two snapshots
     - RepinRefused                a rerun asks for another snapshot than the rest of its run has
   + EngineRefused                 Airflow or Dagster does not do what it was asked for
+    - EngineSilent                it says nothing at all
   + InvalidProposal               what a caller wrote into the run cannot be read
   + InvalidEvent                  what was delivered as an event cannot be read
   + ConfigUnavailable             no pin, no proposal and no backend: retry, never guess
@@ -270,6 +271,10 @@ class EngineRefused(RunpinError):
     """An engine does not do what it was asked for, or cannot be reached."""
 
     exit_code = 5
+
+
+class EngineSilent(EngineRefused):
+    """An engine cannot be reached, or does not answer in time; it may be the same for whatever else it is asked."""
 
 
 class InvalidEvent(RunpinError):

@@ -90,6 +90,44 @@ def test_what_runs_worked_on_is_asked_of_their_engine(cli: CommandLine) -> None:
     assert (5, True) == (elsewhere.code, "airflow answered 404" in elsewhere.err)
 
 
+def test_a_run_that_an_engine_does_not_tell_of_hides_no_other(cli: CommandLine) -> None:
+    """It is listed with what was said, nothing repeats it, and the command ends with the code of a refusal."""
+    with listening() as engine:
+        engine.knows("run%201")
+        engine.knows("run-3")
+        engine.pages["/api/v2/dags/payments_daily/dagRuns/run-2"] = 403
+        engine.pages["/api/v2/dags/payments_daily/dagRuns/run%201/taskInstances"] = 500
+        command = ("impact", first(cli), "--airflow", engine.url)
+        text = cli.run(*command)
+        answer = cli.run(*command, "--json")
+        plan_lines = cli.run(*command, "--plan")
+        applied = cli.run(*command, "--apply")
+    works = {each["run_id"]: each["work"] for each in answer.json["runs"]}
+
+    assert [5] * 4 == [each.code for each in (text, answer, plan_lines, applied)]
+    assert "run-2: not told: airflow answered 403" in text.out
+    assert "In 1 run: 0 tasks" in text.out
+    assert "of 2 runs their engine does not tell" in text.err
+    assert (None, 'airflow answered 500: {"detail": "Refused"}', True) == (
+        works["run-2"]["known"],
+        works["run 1"]["not_told"],
+        works["run-3"]["known"],
+    )
+    assert ["run-3"] == [step["run_id"] for step in answer.json["plan"]]
+    assert ("run-3", False) == (shlex.split(plan_lines.out)[2], "run 1" in plan_lines.out)
+    assert ["/api/v2/dags/payments_daily/dagRuns/run-3/clear"] == [path for path, _, _ in engine.asked]
+    assert "1 runs are repeated" in applied.out
+
+
+def test_an_engine_that_is_not_there_is_not_asked_for_every_run(cli: CommandLine) -> None:
+    """Twice it may be silent in a row; what the ledger knows is listed all the same."""
+    answer = cli.run("impact", first(cli), "--airflow", "http://127.0.0.1:1", "--json")
+    told = [each["work"]["not_told"] for each in answer.json["runs"]]
+
+    assert (5, []) == (answer.code, answer.json["plan"])
+    assert ["airflow does not answer: URLError"] * 2 + ["airflow did not answer before, and is not asked again"] == told
+
+
 def test_the_reference_shows_what_runs_worked_on(cli: CommandLine) -> None:
     """In the form that the command has."""
     task = {"task_id": "load", "map_index": 0, "try_number": 1, "state": "success"}

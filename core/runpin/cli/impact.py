@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runpin.cli.lookup import publication_of
 from runpin.cli.options import TOKEN, AsJson, ChannelName, Reason, SnapshotName, actor, opened
-from runpin.cli.printing import emit, heading, note, say, tracker
+from runpin.cli.printing import complain, emit, heading, note, say, tracker
 from runpin.cli.reach import print_reached, reached_shape
 from runpin.cli.shapes import Shape, commit_text, snapshot_shape
-from runpin.errors import UnknownChannel, UnknownSnapshot
+from runpin.errors import EngineRefused, EngineSilent, UnknownChannel, UnknownSnapshot
 from runpin.model import SnapshotId
 from runpin.overrides import OverrideKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from runpin.assembly import Runpin
     from runpin.cli.reach import Works
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from runpin.engines.work import Work
     from runpin.impact import Reached, Step
     from runpin.model import RunKey, Snapshot
+
+_SILENCES = 2
+"""So often in a row an engine may say nothing; then it is not waited for once more for each of many runs."""
 
 
 def impact(  # noqa: PLR0913 - one parameter for each option
@@ -69,8 +73,9 @@ def impact(  # noqa: PLR0913 - one parameter for each option
         publication = publication_of(core, found)
         works = _works(engines, runs)
         lost = {run for run, work in works.items() if work is None}
+        untold = {run: work for run, work in works.items() if isinstance(work, EngineRefused)}
         why = reason or f"repeated without {found.id}"
-        there = [each for each in runs if each.pin.run not in lost]
+        there = [each for each in runs if each.pin.run not in lost | untold.keys()]
         steps = [] if goal is None or goal == found.id else plan_for(there, goal, why)
         if apply and goal is not None:
             steps = _apply(core, [step for step in steps if engines.reaches(step.engine)], engines, goal, why)
@@ -85,6 +90,17 @@ def impact(  # noqa: PLR0913 - one parameter for each option
         heading(f"{found.id}" + (f", {commit_text(publication.commit)}" if publication else ""))
         print_reached(runs, works)
         _point_to_plan(found, goal, steps, engines)
+    if untold:
+        _complain_of(untold)
+        raise typer.Exit(EngineRefused.exit_code)
+
+
+def _complain_of(untold: Mapping[RunKey, EngineRefused]) -> None:
+    """Say that runs are left out because their engine did not tell of them, and why for the first."""
+    run, error = next(iter(untold.items()))
+    what = f"of {len(untold)} runs their engine does not tell; they are listed, and not repeated"
+    details = [("first", f"{run.run_id}: {error.what}"), ("where", error.where)]
+    complain(what, [*details, ("fix", "give the same command again once the engine tells of them")])
 
 
 def _point_to_plan(found: Snapshot, goal: SnapshotId | None, steps: Sequence[Step], engines: Engines) -> None:
@@ -103,12 +119,28 @@ def _works(engines: Engines, runs: Sequence[Reached]) -> Works:
         each.pin.run for each in runs if engines.reaches(each.pin.run.engine) and can_repeat(each.pin)
     )
     bar, step = tracker("asking engines", len(asked))
-    works: dict[RunKey, Work | None] = {}
+    works: dict[RunKey, Work | EngineRefused | None] = {}
+    silences: Counter[str] = Counter()
     with bar:
         for run in asked:
-            works[run] = engines.work(run)
+            works[run] = _work(engines, run, silences)
             step()
     return works
+
+
+def _work(engines: Engines, run: RunKey, silences: Counter[str]) -> Work | EngineRefused | None:
+    """Ask what *run* worked on, unless its engine was silent too often; an error is one answer of many."""
+    if silences[run.engine] >= _SILENCES:
+        return EngineSilent(f"{run.engine} did not answer before, and is not asked again", where=run.run_id)
+    try:
+        work: Work | EngineRefused | None = engines.work(run)
+    except EngineSilent as error:
+        silences[run.engine] += 1
+        return error
+    except EngineRefused as error:
+        work = error
+    silences[run.engine] = 0
+    return work
 
 
 def _apply(core: Runpin, steps: list[Step], engines: Engines, goal: SnapshotId, why: str) -> list[Step]:

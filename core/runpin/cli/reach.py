@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runpin.cli.printing import columns, heading, moment, note, say
 from runpin.cli.shapes import Shape, pin_shape
+from runpin.errors import EngineRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from runpin.impact import Reached
     from runpin.model import RunKey
 
-    Works = Mapping[RunKey, Work | None]
+    Works = Mapping[RunKey, Work | EngineRefused | None]
     """What each run worked on that an engine was asked about; None for one that its engine does not know."""
 
 _SHOWN = 20
@@ -53,9 +54,12 @@ def _state(each: Reached) -> str:
     return "uses it" if each.still else f"uses {each.newest.snapshot}"
 
 
-def _print_work(run: RunKey, work: Work | None) -> None:
+def _print_work(run: RunKey, work: Work | EngineRefused | None) -> None:
     if work is None:
         say(f"  {run.run_id}: {run.engine} at this address does not know this run, or not any more")
+        return
+    if isinstance(work, EngineRefused):
+        say(f"  {run.run_id}: not told: {work.what}")
         return
     say(f"  {run.run_id}: {', '.join(_facts(work))}")
     _table(("task", "instances", "tries", "states"), _task_rows(work.tasks))
@@ -109,7 +113,7 @@ def _written_row(written: Written) -> tuple[str, str, str]:
 def _print_sum(runs: Sequence[Reached], works: Works) -> None:
     from runpin.impact import can_repeat
 
-    known = [work for work in works.values() if work is not None]
+    known = [work for work in works.values() if work is not None and not isinstance(work, EngineRefused)]
     if known:
         tasks = sum(len(work.tasks) for work in known)
         assets = {written.asset for work in known for written in work.written}
@@ -129,9 +133,11 @@ def _number(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _work_shape(work: Work | None) -> Shape:
+def _work_shape(work: Work | EngineRefused | None) -> Shape:
     if work is None:
         return {"known": False}
+    if isinstance(work, EngineRefused):
+        return {"known": None, "not_told": work.what}
     return {
         "known": True,
         "state": work.state,

@@ -49,6 +49,7 @@ class Engines:
 
         Raises:
             EngineRefused: the engine says no, or something that cannot be understood.
+            EngineSilent: it says nothing.
         """
         server = self._server(run.engine, run.run_id)
         try:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from runpin.errors import EngineRefused
+from runpin.errors import EngineRefused, EngineSilent
 
 PATIENCE = 30.0
 """Seconds that an engine may be silent within one request."""
@@ -55,6 +55,7 @@ class Server:
 
         Raises:
             EngineRefused: it says no, or something that cannot be understood.
+            EngineSilent: it says nothing.
         """
         return self._send(f"{path}?{urlencode(query)}" if query else path, None, missing)
 
@@ -83,7 +84,9 @@ class Server:
                 return None
             what = f"{self.engine} answered {error.code}: {excerpt(said) or 'nothing that can be read'}"
             raise EngineRefused(what, where=path) from error
-        except (URLError, OSError, HTTPException, ValueError, RecursionError) as error:
+        except OSError as error:
+            raise EngineSilent(f"{self.engine} does not answer: {type(error).__name__}", where=path) from error
+        except (HTTPException, ValueError, RecursionError) as error:
             raise EngineRefused(
                 f"{self.engine} does not answer as an engine does: {type(error).__name__}", where=path
             ) from error
