@@ -78,7 +78,8 @@ def hand_over(run: PinnedRun, paths: Iterable[str]) -> dict[str, Any]:
     snapshots, documents = {}, {}
     for path in paths:
         application, name = split_path(path)
-        body, snapshot = run.body(path), run.snapshot(application)
+        snapshot = run.snapshot(application)
+        body = run.body(path, snapshot)
         snapshots[application] = str(snapshot.id)
         documents[path] = {"digest": snapshot.documents[name], "body": body.decode()}
     return {"format": FORMAT, "snapshots": snapshots, "documents": documents}

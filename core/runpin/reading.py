@@ -187,26 +187,29 @@ class PinnedRun:
             _current.reset(token)
 
     def _first_read(self, path: str, model: type[Any] | None) -> Any:
+        # Taken first: if another thread switches meanwhile, what is kept below goes with what was before.
+        read, of_models = self._read, self._typed
         application, name = split_path(path)
         snapshot = self.snapshot(application)
         value = self._resolver.document(snapshot, name)
         if model is None:
-            self._read[path] = value
+            read[path] = value
             return value
         typed = as_model(value, model, f"{path} of {snapshot.id}")
         if is_protobuf(model):
             # Whoever gets it may change it, so nobody else does.
             return typed
-        self._typed.setdefault(model, {})[path] = typed
+        of_models.setdefault(model, {})[path] = typed
         return typed
 
     def snapshot(self, application: str) -> Snapshot:
         """Return the snapshot that the run is pinned to: its id, and the digest of each of its documents."""
-        held = self._snapshots.get(application)
+        snapshots = self._snapshots
+        held = snapshots.get(application)
         if held is None:
             pin = self.pin(application)
             held = self._resolver.snapshot(pin.digest, pin.snapshot.sequence)
-            self._snapshots[application] = held
+            snapshots[application] = held
         return held
 
     def _tell(self, pin: Pin) -> None:
@@ -220,13 +223,17 @@ class PinnedRun:
                 _log.warning("the pin of %s cannot be shown in the engine", pin.scope, exc_info=True)
 
     def _forget(self, application: str, switched: Pin) -> None:
+        # In this order, and by new mappings: a thread that is reading keeps what it reads in the old ones.
         self._pins[application] = switched
-        self._snapshots.pop(application, None)
-        for read in (self._read, *self._typed.values()):
-            for path in [path for path in read if path.startswith(f"{application}/")]:
-                del read[path]
+        self._snapshots = {name: held for name, held in self._snapshots.copy().items() if name != application}
+        self._read = _without(application, self._read)
+        self._typed = {model: _without(application, read) for model, read in self._typed.copy().items()}
         # Last: whoever is told may read, and shall see the new snapshot.
         self._tell(switched)
+
+
+def _without(application: str, read: dict[str, Any]) -> dict[str, Any]:
+    return {path: value for path, value in read.copy().items() if not path.startswith(f"{application}/")}
 
 
 def current_run() -> PinnedRun:

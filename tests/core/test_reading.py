@@ -5,9 +5,13 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -17,6 +21,8 @@ from runpin.errors import ConfigUnavailable, ModelRejected, NoRun, UnknownDocume
 from runpin.model import Behavior, Pin, digest_of
 from runpin.pinning import Pinner
 from runpin.questions import Question
+from runpin.reading import PinnedRun
+from runpin.resolving import Resolver
 from world import World, after
 
 
@@ -147,6 +153,50 @@ def test_a_safe_point_shows_the_new_values_and_leaves_the_old_objects(world: Wor
     run.safe_point()
 
     assert (2, 20) == (old.batch_size, run.get_config("payments/etl", model=Etl).batch_size)
+
+
+class SwitchedOnTheWay:
+    """A resolver whose next answer comes after another thread of the reading *run* has come to a safe point."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self.run: PinnedRun | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the resolver has by this name."""
+        return partial(self._answer, getattr(self._resolver, name))
+
+    def _answer(self, asked: Callable[..., Any], *given: Any) -> Any:
+        found = asked(*given)
+        run, self.run = self.run, None
+        if run is not None:
+            thread = Thread(target=run.safe_point)
+            thread.start()
+            thread.join()
+        return found
+
+
+@pytest.mark.parametrize("seen_before", [False, True])
+@pytest.mark.parametrize("model", [None, Etl])
+def test_a_read_that_another_thread_switched_under_is_not_kept(
+    world: World, *, seen_before: bool, model: type[Etl] | None
+) -> None:
+    """It returns what was pinned when it began; the next one returns what is pinned since."""
+    host = world.host()
+    resolver: Any = SwitchedOnTheWay(host.resolver)
+    run = replace(host, resolver=resolver).run("r1", behavior=Behavior.AUTO_UPGRADE)
+    run.pin("payments")
+    if seen_before:
+        run.snapshot("payments")
+    world.publish({"etl": {"batch_size": 20, "retries": {"limit": 3}}})
+    resolver.run = run
+
+    def size() -> int:
+        read: Any = run.get_config("payments/etl", model) if model else run.get_config("payments/etl")
+        return int(read["batch_size"] if model is None else read.batch_size)
+
+    assert [2, 20, 20] == [size() for _ in range(3)]
+    assert run.pin("payments").snapshot == run.snapshot("payments").id
 
 
 def test_the_active_run_answers_for_the_package(world: World) -> None:
