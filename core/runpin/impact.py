@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from runpin.model import Pin, SnapshotId
+from runpin.errors import Conflict
+from runpin.model import Pin, RunKey, SnapshotId
 
 if TYPE_CHECKING:
     from runpin.ports import PinLedger
@@ -47,27 +48,28 @@ class Step:
     One request that repeats a run.
 
     Attributes:
-        run_id: which one.
-        job: of which DAG or job.
-        engine: `airflow` or `dagster`.
+        pin: the run's newest pin.
         name: a command to give first, so that the rerun gets the other Snapshot; None where the request says it.
         path: below the address of Airflow's API server, or of Dagster's web server.
         body: the JSON to post there.
     """
 
-    run_id: str
-    job: str
-    engine: str
+    pin: Pin
     name: str | None
     path: str
     body: dict[str, Any]
+
+    @property
+    def run(self) -> RunKey:
+        """Which run."""
+        return self.pin.run
 
     def lines(self) -> Iterator[str]:
         """Yield the commands for a shell; the variables `AIRFLOW`, `TOKEN` and `DAGSTER` are the reader's."""
         if self.name is not None:
             yield self.name
-        address = '"$AIRFLOW"' if self.engine == "airflow" else '"$DAGSTER"'
-        token = '-H "Authorization: Bearer $TOKEN" ' if self.engine == "airflow" else ""
+        address = '"$AIRFLOW"' if self.run.engine == "airflow" else '"$DAGSTER"'
+        token = '-H "Authorization: Bearer $TOKEN" ' if self.run.engine == "airflow" else ""
         body = shlex.quote(json.dumps(self.body, ensure_ascii=False))
         yield f"curl -fsS {token}-H 'Content-Type: application/json' {address}{shlex.quote(self.path)} -d {body}"
 
@@ -93,7 +95,29 @@ def reached(ledger: PinLedger, snapshot: SnapshotId) -> Iterator[Reached]:
 
 def plan(runs: Sequence[Reached], to: SnapshotId, reason: str) -> list[Step]:
     """Return what repeats those of *runs* that still use what they reached, with *to* instead, where engines can."""
-    return [_STEPS[each.pin.run.engine](each.pin, to, reason) for each in runs if each.still and can_repeat(each.pin)]
+    return [
+        _STEPS[each.pin.run.engine](each.newest, to, reason) for each in runs if each.still and can_repeat(each.pin)
+    ]
+
+
+def check_deployments(steps: Iterable[Step]) -> None:
+    """
+    Check that *steps* ask each engine for runs of one deployment only, as there is one address for each.
+
+    Raises:
+        Conflict: they span several; a run of one may go by the same id in another, and be repeated in its place.
+    """
+    spanned: dict[str, set[str]] = {}
+    for step in steps:
+        spanned.setdefault(step.run.engine, set()).add(step.run.deployment)
+    for engine, deployments in spanned.items():
+        if len(deployments) > 1:
+            names = ", ".join(sorted(deployments))
+            raise Conflict(
+                f"the runs to be repeated are of several deployments of {engine}, which is asked at one address",
+                where=names,
+                fix="name the one at that address with --deployment",
+            )
 
 
 def can_repeat(pin: Pin) -> bool:
@@ -105,14 +129,14 @@ def _clear(pin: Pin, to: SnapshotId, reason: str) -> Step:
     run = pin.run
     name = shlex.join(["runpin", "override", run.run_id, "--job", run.job, "--snapshot", str(to), "--reason", reason])
     path = f"/api/v2/dags/{quote(run.job, safe='')}/dagRuns/{quote(run.run_id, safe='')}/clear"
-    return Step(run.run_id, run.job, run.engine, name, path, {"dry_run": False, "only_failed": False})
+    return Step(pin, name, path, {"dry_run": False, "only_failed": False})
 
 
 def _reexecute(pin: Pin, to: SnapshotId, _reason: str) -> Step:
     run = pin.run
     tags = [{"key": "runpin.override", "value": str(to)}]
     body = {"query": _REEXECUTION, "variables": {"run": run.run_id, "tags": tags}}
-    return Step(run.run_id, run.job, run.engine, None, "/graphql", body)
+    return Step(pin, None, "/graphql", body)
 
 
 _STEPS: Mapping[str, Callable[[Pin, SnapshotId, str], Step]] = {"airflow": _clear, "dagster": _reexecute}

@@ -173,7 +173,7 @@ def test_what_a_snapshot_reached_is_repeated(airflow: PinnedAirflow) -> None:
     name(airflow, "reached", second)
     engines = asked_engines(airflow)
     before = engines.work(found.pin.run)
-    engines.ask(step.engine, step.path, step.body)
+    engines.ask(step.run.engine, step.path, step.body)
     repeated = said(airflow, KEEP, "reached")
     after = engines.work(found.pin.run)
     airflow.delete(KEEP, "reached")

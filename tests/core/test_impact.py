@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,44 @@ def test_an_engine_that_is_not_there_is_not_asked_for_every_run(cli: CommandLine
 
     assert (5, []) == (answer.code, answer.json["plan"])
     assert ["airflow does not answer: URLError"] * 2 + ["airflow did not answer before, and is not asked again"] == told
+
+
+def test_runs_of_several_deployments_are_repeated_only_where_one_is_named(cli: CommandLine) -> None:
+    """Without the listener, a scheduled run of the blue Airflow is there in the green one as well."""
+    moment = "2026-01-05T00:00:00+00:00"
+    old = first(cli)
+    with cli.core() as core:
+        (pin,) = core.ledger.pins_of_run("run-3")
+        for deployment in ("blue", "green"):
+            key = RunKey("airflow", deployment, "payments_daily", "scheduled", moment)
+            core.ledger.put_if_absent(replace(pin, run=key))
+    with listening() as engine:
+        engine.knows("scheduled", conf={}, run_after=moment)
+        command = ("impact", old, "--airflow", engine.url)
+        refused = cli.run(*command, "--apply")
+        asked = list(engine.asked)
+        planned = cli.run(*command, "--plan")
+        other = cli.ok(*command, "--deployment", "default", "--apply")
+        done = cli.ok(*command, "--deployment", "green", "--apply")
+        answer = cli.ok("impact", old, "--deployment", "green", "--json").json
+        point = cli.ok("impact", old, "--deployment", "green").out
+    with cli.core() as core:
+        named = {
+            run.deployment: core.overriding.newest(run, pin.scope)
+            for run in (each.run for each in core.ledger.pins_of_run("scheduled"))
+        }
+
+    assert (4, [], True) == (refused.code, asked, "where: blue, green" in refused.err)
+    assert "--deployment" in refused.err
+    assert (0, 4, True) == (planned.code, len(planned.out.splitlines()), "several deployments" in planned.err)
+    assert "0 runs are repeated" in other.out
+    assert "1 runs are repeated" in done.out
+    assert ["/api/v2/dags/payments_daily/dagRuns/scheduled/clear"] == [path for path, _, _ in engine.asked]
+    assert (None, True) == (named["blue"], named["green"] is not None)
+    assert (
+        ["green"] == [each["deployment"] for each in answer["runs"]] == [each["deployment"] for each in answer["plan"]]
+    )
+    assert "--deployment green --plan" in point
 
 
 def test_the_reference_shows_what_runs_worked_on(cli: CommandLine) -> None:

@@ -176,7 +176,7 @@ def test_what_a_snapshot_reached_is_repeated(dagster: PinnedDagster) -> None:
     dagster.publish()
     engines = Engines(dagster=dagster.engine.url)
     work = engines.work(found[0].pin.run)
-    engines.ask(step.engine, step.path, step.body)
+    engines.ask(step.run.engine, step.path, step.body)
     (again,) = dagster.wait_for_runs({"dagster/parent_run_id": run.id})
 
     assert [after] == used(dagster, dagster.finish(again))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runpin.cases import WARNING
 from runpin.cli.lookup import publication_of
 from runpin.cli.options import TOKEN, AsJson, ChannelName, Reason, SnapshotName, actor, opened
 from runpin.cli.printing import complain, emit, heading, note, say, tracker
 from runpin.cli.reach import print_reached, reached_shape
 from runpin.cli.shapes import Shape, commit_text, snapshot_shape
-from runpin.errors import EngineRefused, EngineSilent, UnknownChannel, UnknownSnapshot
+from runpin.errors import Conflict, EngineRefused, EngineSilent, UnknownChannel, UnknownSnapshot
 from runpin.model import SnapshotId
 from runpin.overrides import OverrideKind
 
@@ -49,6 +50,10 @@ def impact(  # noqa: PLR0913 - one parameter for each option
     dagster: Annotated[
         str | None, typer.Option("--dagster", metavar="URL", help="Dagster's web server, to ask it.")
     ] = None,
+    deployment: Annotated[
+        str | None,
+        typer.Option("--deployment", metavar="NAME", help="Only runs of this deployment of an engine; all by default."),
+    ] = None,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
@@ -69,7 +74,7 @@ def impact(  # noqa: PLR0913 - one parameter for each option
     with opened(channel=channel) as core:
         found = core.store.find(SnapshotId.parse(snapshot))
         goal = _standing(core, found) if target is None else _named(core, found, target)
-        runs = list(reached(core.ledger, found.id))
+        runs = [each for each in reached(core.ledger, found.id) if deployment in {None, each.pin.run.deployment}]
         publication = publication_of(core, found)
         works = _works(engines, runs)
         lost = {run for run, work in works.items() if work is None}
@@ -78,21 +83,31 @@ def impact(  # noqa: PLR0913 - one parameter for each option
         there = [each for each in runs if each.pin.run not in lost | untold.keys()]
         steps = [] if goal is None or goal == found.id else plan_for(there, goal, why)
         if apply and goal is not None:
-            steps = _apply(core, [step for step in steps if engines.reaches(step.engine)], engines, goal, why)
+            steps = _apply(core, [step for step in steps if engines.reaches(step.run.engine)], engines, goal, why)
     if as_json:
         emit(_shape(found, runs, works, goal, steps))
     elif plan:
+        _warn_of_deployments(steps)
         say(*(line for step in steps for line in step.lines()))
     elif apply:
-        say(*(f"{step.engine}: {step.job}, run {step.run_id} is repeated with {goal}" for step in steps))
+        say(*(f"{step.run.engine}: {step.run.job}, run {step.run.run_id} is repeated with {goal}" for step in steps))
         note(f"{len(steps)} runs are repeated." + (f" {len(lost)} are not known to their engine." if lost else ""))
     else:
         heading(f"{found.id}" + (f", {commit_text(publication.commit)}" if publication else ""))
         print_reached(runs, works)
-        _point_to_plan(found, goal, steps, engines)
+        _point_to_plan(found, goal, steps, engines, deployment)
     if untold:
         _complain_of(untold)
         raise typer.Exit(EngineRefused.exit_code)
+
+
+def _warn_of_deployments(steps: Sequence[Step]) -> None:
+    from runpin.impact import check_deployments
+
+    try:
+        check_deployments(steps)
+    except Conflict as error:
+        complain(error.what, [("where", error.where), ("fix", error.fix)], severity=WARNING)
 
 
 def _complain_of(untold: Mapping[RunKey, EngineRefused]) -> None:
@@ -103,11 +118,13 @@ def _complain_of(untold: Mapping[RunKey, EngineRefused]) -> None:
     complain(what, [*details, ("fix", "give the same command again once the engine tells of them")])
 
 
-def _point_to_plan(found: Snapshot, goal: SnapshotId | None, steps: Sequence[Step], engines: Engines) -> None:
+def _point_to_plan(
+    found: Snapshot, goal: SnapshotId | None, steps: Sequence[Step], engines: Engines, deployment: str | None
+) -> None:
     if steps:
         note(f"{len(steps)} can be repeated with {goal}. The commands, for a shell; nothing is run:")
-        addresses = {"--airflow": engines.airflow, "--dagster": engines.dagster}
-        given = [word for name, address in addresses.items() if address for word in (name, address)]
+        options = {"--airflow": engines.airflow, "--dagster": engines.dagster, "--deployment": deployment}
+        given = [word for name, value in options.items() if value for word in (name, value)]
         say(f"  {shlex.join(['runpin', 'impact', str(found.id), '--to', str(goal), *given, '--plan'])}")
 
 
@@ -144,15 +161,16 @@ def _work(engines: Engines, run: RunKey, silences: Counter[str]) -> Work | Engin
 
 
 def _apply(core: Runpin, steps: list[Step], engines: Engines, goal: SnapshotId, why: str) -> list[Step]:
+    from runpin.impact import check_deployments
     from runpin.overriding import Wish
 
+    check_deployments(steps)
     for step in steps:
-        if step.engine == "airflow":
-            pin = core.overriding.pin_of(step.run_id, goal.application, goal.environment, step.job)
-            waiting = core.overriding.newest(pin.run, pin.scope)
+        if step.run.engine == "airflow":
+            waiting = core.overriding.newest(step.run, step.pin.scope)
             if waiting is None or waiting.outcome is not None or waiting.snapshot != goal:
-                core.overriding.name_for(Wish(pin, goal, OverrideKind.PINNED, actor(), why))
-        engines.ask(step.engine, step.path, step.body)
+                core.overriding.name_for(Wish(step.pin, goal, OverrideKind.PINNED, actor(), why))
+        engines.ask(step.run.engine, step.path, step.body)
     return steps
 
 
@@ -179,9 +197,10 @@ def _shape(
         "runs": [reached_shape(each, works) for each in runs],
         "plan": [
             {
-                "engine": step.engine,
-                "job": step.job,
-                "run_id": step.run_id,
+                "engine": step.run.engine,
+                "deployment": step.run.deployment,
+                "job": step.run.job,
+                "run_id": step.run.run_id,
                 "commands": list(step.lines()),
             }
             for step in steps
