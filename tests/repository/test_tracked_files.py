@@ -108,7 +108,7 @@ def test_each_rule_catches_what_it_is_for(line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "docs/work/notes.md and ../{}/x and ~/home/airflow".format("root"),
+        "docs/{}/notes.md and ../{}/x and ~/{}/airflow".format("work", "root", "home"),
         "https://example.com/home/page",
         "AIRFLOW_HOME=/home/airflow/airflow",
         "the key AKIAIOSFODNN7EXAMPLE from AWS's own pages",
