@@ -47,6 +47,8 @@ class Observed:
 @pytest.fixture(scope="module")
 def observed(pinned_airflow: PinnedAirflow) -> Iterator[Observed]:
     """Let the scheduler, whose forks run the tasks, export for a while; afterwards it does not any more."""
+    # Before the scheduler starts, which then has it to propose: it may take a while to see a first publication.
+    pinned_airflow.published.publish()
     # The API server samples none of the runs that it makes, since it exports nothing; so everything is recorded.
     switched_on = {"AIRFLOW__TRACES__OTEL_ON": "True", "AIRFLOW__METRICS__OTEL_ON": "True"}
     with listening() as receiver:
@@ -60,7 +62,6 @@ def observed(pinned_airflow: PinnedAirflow) -> Iterator[Observed]:
 
 
 def _ran(receiver: OtlpReceiver, airflow: PinnedAirflow) -> Observed:
-    airflow.published.publish()
     airflow.add_dags(DAG, TAKER)
     airflow.start(DAG, "detailed", {"airflow/task_span_detail_level": 2})
     airflow.finish(DAG, "detailed")
