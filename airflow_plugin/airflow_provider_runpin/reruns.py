@@ -43,36 +43,24 @@ def rerun_of(context: Context, proposal: Proposal, default: RerunPolicy) -> Reru
     Raises:
         InvalidProposal: a word that the DAG or the backfill declares has no meaning.
     """
-    from runpin.rerunning import Event, Rerun, read_backfill, read_policy
+    from runpin.rerunning import Event, Rerun, read_backfill, read_parts, read_policy
 
     dag_run = context["dag_run"]
-    date = dag_run.logical_date
-    number, word = dag_run.clear_number or 0, " ".join(declared(context, RERUN_PREFIX))
+    date, number = dag_run.logical_date, dag_run.clear_number or 0
+    word, dated, parts = (" ".join(declared(context, tag)) for tag in (RERUN_PREFIX, BACKFILL_PREFIX, PARTIAL_TAG))
     event = Event.ASSET if dag_run.run_type == "asset_triggered" else Event.START
     if number:
         event = Event.CLEAR
     return Rerun(
         event=Event.BACKFILL if proposal.group else event,
         policy=read_policy(word) if word else default,
-        backfill=read_backfill(proposal.backfill or " ".join(declared(context, BACKFILL_PREFIX))),
+        backfill=read_backfill(proposal.backfill or dated),
         number=number,
         # What was cleared while the run was under way did not pass the scheduler's listener, and is a part of it.
         whole=number == 0 or proposal.rerun == (number, True),
-        partial=_accepts_parts(" ".join(declared(context, PARTIAL_TAG))),
+        partial=read_parts(parts, f"the DAG's tag {PARTIAL_TAG}", f"declare {PARTIAL_TAG}allow"),
         dates=None if date is None else lambda: (date, date),
     )
-
-
-def _accepts_parts(word: str) -> bool:
-    from runpin.errors import InvalidProposal
-
-    if word not in {"", "allow"}:
-        raise InvalidProposal(
-            f"{word[:40]!r} says nothing about repeating a part of a run",
-            where=f"the DAG's tag {PARTIAL_TAG}",
-            fix=f"declare {PARTIAL_TAG}allow, or leave the tag out",
-        )
-    return word == "allow"
 
 
 def ancestry_of(run: RunKey, proposal: Proposal, rerun: Rerun, core: Runpin) -> Ancestry:

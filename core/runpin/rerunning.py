@@ -195,6 +195,27 @@ def read_backfill(word: str) -> BackfillPolicy:
     return _read(BackfillPolicy, word or BackfillPolicy.LATEST, "a policy for backfills")
 
 
+def read_parts(word: str, where: str, how: str = "write allow") -> bool:
+    """
+    Tell whether a declaration lets a part of a run use another snapshot than the rest; none does not.
+
+    Args:
+        word: what is declared.
+        where: where that stands, for people.
+        how: what to do so that it does, for people.
+
+    Raises:
+        InvalidProposal: *word* says something else than `allow`.
+    """
+    if word not in {"", "allow"}:
+        raise InvalidProposal(
+            f"{word[:40]!r} says nothing about repeating a part of a run",
+            where=where,
+            fix=f"{how}, or leave the tag out",
+        )
+    return word == "allow"
+
+
 def _start(now: Situation) -> Decision:
     if now.own is not Held.NONE:
         return Decision(Take.OWN, "it has one")

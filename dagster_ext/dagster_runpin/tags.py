@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runpin.errors import InvalidProposal
+from runpin.rerunning import read_parts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,11 +96,4 @@ def accepts_parts(tags: Mapping[str, str]) -> bool:
     Raises:
         InvalidProposal: the tag says something else than `allow`.
     """
-    word = tags.get(PARTIAL, "")
-    if word not in {"", "allow"}:
-        raise InvalidProposal(
-            f"{word[:40]!r} says nothing about repeating a part of a run",
-            where=f"the run's tag {PARTIAL}",
-            fix="write allow, or leave the tag out",
-        )
-    return word == "allow"
+    return read_parts(tags.get(PARTIAL, ""), f"the run's tag {PARTIAL}")
