@@ -63,8 +63,8 @@ class ConfigVersionTrigger(BaseEventTrigger):
         from airflow_provider_runpin.watermarks import is_stored
 
         async for move in shared_stream:
-            payload = {"path": self.path, **move}
-            if concerns(self.path, move) and not await is_stored(self.asset_state_store, payload):
+            payload = told_of(self.path, move)
+            if payload is not None and not await is_stored(self.asset_state_store, payload):
                 yield _event(payload)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -74,8 +74,9 @@ class ConfigVersionTrigger(BaseEventTrigger):
         following = await asyncio.to_thread(Following.open, *self.scope)
         while True:
             move = await following.next()
-            if concerns(self.path, move.payload):
-                yield _event({"path": self.path, **move.payload})
+            payload = told_of(self.path, move.payload)
+            if payload is not None:
+                yield _event(payload)
             await following.told(move)
 
     @property
@@ -126,9 +127,10 @@ class ConfigDiffersTrigger(BaseTrigger):
         yield _event(await waiting.difference())
 
 
-def concerns(path: str, move: Mapping[str, Any]) -> bool:
-    """Tell whether *move*, as a trigger fires with it, changes *path*: a document, or an application as a whole."""
-    return "/" not in path or path in move["changed"]
+def told_of(path: str, move: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a trigger for *path*, a document or an application as a whole, tells of *move*; None if nothing."""
+    concerned = "/" not in path or path in move["changed"]
+    return {"path": path, **move} if concerned else None
 
 
 def _event(payload: dict[str, Any]) -> TriggerEvent:

@@ -17,7 +17,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_runpin.triggers.config import concerns
+from airflow_provider_runpin.triggers.config import told_of
 from runpin.assembly import default
 from runpin.errors import RunpinError
 from runpin.model import Scope, SnapshotId
@@ -146,7 +146,7 @@ class Waiting:
         key = ReactionKey("airflow", "", "wait", now.scope, now.name)
         at = self._place.core.clock.now()
         payload = self._place.payload(Reaction(key, now.revision, now.snapshot, now.digest, self._since, at))
-        return {"path": self._path, **payload} if concerns(self._path, payload) else None
+        return told_of(self._path, payload)
 
 
 class _Patiently:
