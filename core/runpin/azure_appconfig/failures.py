@@ -16,7 +16,7 @@ _LET_IN = (
     "give the identity the role App Configuration Data Owner, or Data Reader where nothing is published; with a "
     "connection string, check that the key is valid and that this host's clock is right"
 )
-_LONGEST_REST = 300.0
+LONGEST_REST = 300.0
 """Seconds; whoever says more, a proxy for example, does not silence a process for longer."""
 
 _QUOTA = "wait, poll less often (RUNPIN_REFRESH_INTERVAL), or use a larger tier; the portal shows which quota it is"
@@ -92,4 +92,4 @@ def _rest(error: Any) -> float:
         wanted = max(float(headers.get("retry-after-ms", 0)) / 1000, float(headers.get("retry-after", 0)))
     except (TypeError, ValueError):
         return 0.0
-    return min(_LONGEST_REST, wanted)
+    return min(LONGEST_REST, wanted)

@@ -14,6 +14,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runpin.azure_appconfig.calls import NO_LABEL
+from runpin.azure_appconfig.failures import LONGEST_REST
 from runpin.changes import Change
 from runpin.errors import StoreError
 from runpin.model import SnapshotId
@@ -33,7 +34,6 @@ _AFTER_A_HINT = (0.0, 1.0, 5.0)
 _HINTS_APART = 1.0
 _Seen = tuple[tuple[str, ...], frozenset[SnapshotId]]
 
-_LONGEST_REST = 300.0
 _LISTENING = 15.0
 """Seconds for which the other backend may be silent before it is listened to anew."""
 
@@ -145,7 +145,7 @@ class AzureWatcher:
         return change
 
     def _back_off(self) -> float:
-        return uniform(0, min(_LONGEST_REST, self._interval * 2.0 ** min(self._failures, 10)))  # noqa: S311 - likewise
+        return uniform(0, min(LONGEST_REST, self._interval * 2.0 ** min(self._failures, 10)))  # noqa: S311 - likewise
 
     def _plan(self, seconds: float) -> None:
         """Look again after so many seconds, and before that as often as a hint asked for."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from runpin.observing.telling import is_on
+from runpin.observing.telling import current_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,9 +73,9 @@ def reason_of(event: Any) -> str:
 
 def tell_evaluation(said: Mapping[str, str | bool]) -> None:
     """Let the current span have an event that says *said*; nothing where nobody traces."""
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is not None and is_on():
-        trace.get_current_span().add_event(EVENT, said)
+    span = current_span()
+    if span is not None:
+        span.add_event(EVENT, said)
 
 
 def flag_listener(pin: Pin) -> Callable[[Any], None]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from runpin.observing.attributes import MOST_NAMED
-from runpin.observing.telling import is_on
+from runpin.observing.telling import current_span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +18,7 @@ LINKS = "config.links"
 
 def link(pins: Sequence[Pin]) -> None:
     """Let the current span say what other runs used; nothing where nobody traces."""
-    trace = sys.modules.get("opentelemetry.trace")
-    if trace is not None and is_on() and pins:
+    span = current_span()
+    if span is not None and pins:
         said = [f"{pin.snapshot} {pin.run.job}/{pin.run.run_id}" for pin in pins[:MOST_NAMED]]
-        trace.get_current_span().set_attribute(LINKS, said)
+        span.set_attribute(LINKS, said)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
+    from opentelemetry.trace import Span
+
     from runpin.model import Pin, Scope, SnapshotId
     from runpin.observing.recording import Recorder
     from runpin.watching import ChannelWatch
@@ -70,9 +72,10 @@ def switch(*, on: bool) -> None:
     _switched_off = not on
 
 
-def is_on() -> bool:
-    """Return whether this process tells."""
-    return not _switched_off
+def current_span() -> Span | None:
+    """Return the span in which something may be told; None where nobody traces, or this process does not tell."""
+    trace = sys.modules.get("opentelemetry.trace")
+    return None if trace is None or _switched_off else trace.get_current_span()
 
 
 def step(what: str, scope: Scope) -> Step:
