@@ -106,6 +106,11 @@ class Tick:
     skip_reason: str | None
     error: str | None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended; before that it tells only a part: a run that it launched, and not yet how it went."""
+        return self.status != "STARTED"
+
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
@@ -204,12 +209,10 @@ class DagsterState(DagsterQuery):
         found = self._sensor_state(name, f"sensorState {{ ticks(limit: {limit}) {{ {fields} }} }}")
         return [_tick(tick) for tick in found["sensorState"]["ticks"]]
 
-    def wait_for_tick(
-        self, name: str, wanted: Callable[[Tick], bool] = lambda tick: tick.status != "STARTED", timeout: float = 60.0
-    ) -> Tick:
-        """Return the newest look that is *wanted*, once there is one; by default any that is over."""
+    def wait_for_tick(self, name: str, wanted: Callable[[Tick], bool] = lambda _: True, timeout: float = 60.0) -> Tick:
+        """Return the newest look that is over and *wanted*, once there is one."""
         return self.wait_for(
-            lambda: next(filter(wanted, self.ticks(name)), None),
+            lambda: next((tick for tick in self.ticks(name) if tick.is_over and wanted(tick)), None),
             timeout,
             lambda: f"no such look of {name}: {self.ticks(name, 3)}",
         )
@@ -249,7 +252,7 @@ class DagsterState(DagsterQuery):
         return [_asset_event(event) for event in found.get(what, ())]
 
     def _rests(self, name: str) -> bool:
-        return all(tick.status != "STARTED" for tick in self.ticks(name, 1))
+        return all(tick.is_over for tick in self.ticks(name, 1))
 
     def _sensor(self, name: str) -> Json:
         return {**self.repository(), "sensorName": name}

@@ -80,7 +80,7 @@ def unharmed(dagster: PinnedDagster, gate: str) -> Run:
     dagster.open_gate(gate)
     took = launches(dagster, "bystander", "reading")
     [run] = dagster.wait_for_runs({"by": gate})
-    dagster.api.wait_for_tick("looking", lambda tick: tick.timestamp > begun and tick.status in {"SKIPPED", "SUCCESS"})
+    dagster.api.wait_for_tick("looking", lambda tick: tick.timestamp > begun and tick.status != "FAILURE")
     required = {name: daemon for name, daemon in dagster.api.daemons().items() if daemon.required}
     print(f"launches took at most {max(took):.2f} s")  # noqa: T201 - a measurement
 
