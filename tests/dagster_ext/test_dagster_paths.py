@@ -44,11 +44,11 @@ def test_a_sensor(dagster: PinnedDagster) -> None:
 def test_automatic_retries_keep_the_snapshot(dagster: PinnedDagster) -> None:
     """Dagster launches two more runs, and all three are one piece of work."""
     first = dagster.finish(dagster.api.launch("retried"), "FAILURE")
-    [third] = dagster.wait_for_runs({"dagster/root_run_id": first.id}, job="retried")
-    [second] = [run for run in dagster.api.runs({"dagster/root_run_id": first.id}) if run.id != third.id]
+    second = dagster.wait_for_retry(first, "FAILURE")
+    third = dagster.wait_for_retry(second)
 
     assert ["1", "2"] == [run.tags["dagster/retry_number"] for run in (second, third)]
-    assert second.id == third.parent_id
+    assert first.id == second.root_id == third.root_id
     assert [Asked.PROPOSAL, Asked.PARENT, Asked.PARENT] == [dagster.pin(run).asked for run in (first, second, third)]
     dagster.one_snapshot(first, second, third)
 

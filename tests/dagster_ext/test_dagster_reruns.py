@@ -91,17 +91,12 @@ def test_a_retry_after_a_rollback(dagster: PinnedDagster) -> None:
     dagster.core.ledger.bar(bad, actor="ada", reason="test")
     dagster.open_gate("waiting")
     failed = [dagster.finish(run, "FAILURE") for run in first]
-    [whole] = dagster.wait_for_runs({"dagster/parent_run_id": failed[0].id})
-    in_part = api.wait_for(
-        lambda: [run for run in api.runs({"dagster/parent_run_id": failed[1].id}) if run.status == "FAILURE"],
-        120,
-        lambda: f"only {api.runs({'dagster/parent_run_id': failed[1].id})}",
-    )
+    whole, in_part = dagster.wait_for_retry(failed[0]), dagster.wait_for_retry(failed[1], "FAILURE")
 
     assert [bad, bad, good] == used(dagster, *failed, whole)
     assert [bool(str(bad) in said and str(good) in said) for said in dagster.corrections(whole)] == [True]
-    assert "SnapshotQuarantined" in errors(dagster, in_part[0])
-    assert () == dagster.core.ledger.pins_of_run(in_part[0].id, in_part[0].job)
+    assert "SnapshotQuarantined" in errors(dagster, in_part)
+    assert () == dagster.core.ledger.pins_of_run(in_part.id, in_part.job)
 
 
 def test_backfills(dagster: PinnedDagster) -> None:
