@@ -221,9 +221,7 @@ def test_kill_nine_leaves_nothing_torn(tmp_path: Path) -> None:
             cache.put_object(digest_of(body), body)
             cache.remember("channel", "shared", body)
 
-    deadline = time.monotonic() + 3
-    kills = 0
-    while time.monotonic() < deadline:
+    for _ in range(40):
         writers = [in_child(work) for _ in range(3)]
         pause = time.monotonic() + chance.uniform(0.001, 0.06)
         while time.monotonic() < pause:
@@ -231,12 +229,10 @@ def test_kill_nine_leaves_nothing_torn(tmp_path: Path) -> None:
                 raise AssertionError("the note went away")
         for writer in writers:
             os.kill(writer, signal.SIGKILL)
-        kills += len(writers)
 
         assert codes_of(writers) == [-signal.SIGKILL] * 3
     assert torn(folder, ["shared"]) == []
     assert cache.quarantined == 0
-    assert kills >= 30
 
 
 def test_the_search_for_torn_files_finds_one(tmp_path: Path) -> None:
