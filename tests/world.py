@@ -129,6 +129,7 @@ class World:
     clock: FixedClock = field(default_factory=FixedClock)
     store_switch: Switch = field(default_factory=Switch)
     ledger_switch: Switch = field(default_factory=Switch)
+    pinner: type[Pinner] = Pinner
 
     def __post_init__(self) -> None:
         self.ledger = SwitchedLedger(self.ledger_switch)
@@ -162,7 +163,7 @@ class World:
         cache = DiskCache(self.folder / name, clock=self.clock, durable=False)
         resolver = Resolver(self.store, self.store, cache, self.clock)
         repeats = Repeats(self.ledger, self.reactions, self.overrides, self.clock)
-        pinner = Pinner(
+        pinner = self.pinner(
             self.ledger, self.ledger, resolver, cache, self.clock, repeats=lambda: repeats, history=self.store
         )
         return Host(cache, resolver, pinner)

@@ -34,7 +34,6 @@ from runpin.questions import (
     nothing_live,
     refused,
     situation_of,
-    unconfirmed_in,
     undecided,
 )
 from runpin.remembering import PinNotes
@@ -108,11 +107,12 @@ class Pinner:
         known = self._notes.recall(run, scope)
         settled = self._notes.is_settled(run, scope, question.rerun.number)
         try:
-            # Where a clear is not decided yet, what this host knows is from before it.
-            pin = self._on_record(run, scope, known if settled else None, question.behavior)
-            # What was on record and is not any more was lost: a run that has read is not decided anew.
-            read = known if settled else unconfirmed_in(known)
-            if fresh := pin is None:
+            # Where a clear is not decided yet, what this host knows is from before it, and no other answer.
+            pin = self._on_record(run, scope, known, question.behavior if settled else None)
+            # Nothing but a clear that moves all of the run may pass over what was read and is not on record any more.
+            read = None if not settled and question.moves and contradicts(pin, known) else known
+            fresh = pin is None and (read is None or not read.confirmed)
+            if pin is None:
                 pin = self._decide(question) if read is None else self._confirm(question, read)
             agree(pin, read)
             if read is not None:
@@ -144,13 +144,12 @@ class Pinner:
         return switched
 
     def _on_record(
-        self, run: RunKey, scope: Scope, known: Pin | None = None, behavior: Behavior = Behavior.PINNED
+        self, run: RunKey, scope: Scope, known: Pin | None = None, hurried: Behavior | None = None
     ) -> Pin | None:
-        if known is None:
-            return self._circuit.insist(self._ledger.get, run, scope)
-        # What was on record stays there, so the note of it is as good as an answer, but for later epochs.
-        as_good = known.confirmed and behavior is Behavior.PINNED
-        ask = self._circuit.hurry if as_good else self._circuit.ask
+        ask = self._circuit.insist
+        if known is not None and hurried is not None:
+            # What was on record stays there, so the note of it is as good as an answer, but for later epochs.
+            ask = self._circuit.hurry if known.confirmed and hurried is Behavior.PINNED else self._circuit.ask
         pin = ask(self._ledger.get, run, scope)
         # A bit that was flipped on the way is another one the next time.
         return self._circuit.insist(self._ledger.get, run, scope) if contradicts(pin, known) else pin
@@ -237,7 +236,7 @@ class Pinner:
 
     def _of_group(self, question: Question, group: RunKey) -> Pin:
         alone = replace(question, run=group, ancestry=ALONE, rerun=FIRST)
-        held = self._on_record(group, question.scope) or self._decide_alone(alone)
+        held = self._on_record(group, question.scope) or self._caught_up(alone) or self._decide_alone(alone)
         # No process is the group, so nobody else would write down for the next member what this host knows of it.
         self._notes.remember(held)
         return held
@@ -247,9 +246,13 @@ class Pinner:
         return self._earlier(question) or (None if group is None else self._of_group(question, group))
 
     def _caught_up(self, question: Question) -> Pin | None:
-        # It read while the ledger was away, and nobody asked for it since: its own next read would do the same.
-        unconfirmed = unconfirmed_in(self._notes.recall(question.run, question.scope))
-        return None if unconfirmed is None else self._confirm(question, unconfirmed)
+        known = self._notes.recall(question.run, question.scope)
+        if known is None or (known.confirmed and self._resolver.known_barred(known.snapshot)):
+            # The ledger takes that one no more; whoever follows the run is told what it has.
+            return known
+        # The ledger was away when it read, or lost what it had since: its own next read would do the same.
+        pin = self._confirm(question, known)
+        return restored(self._ledger, self._circuit, pin, known) if pin.digest == known.digest else pin
 
     def _follow(self, question: Question, followed: Pin) -> Pin:
         try:

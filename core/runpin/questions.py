@@ -51,6 +51,13 @@ class Question:
         return bool(self.ancestry) and not self.named
 
     @property
+    def moves(self) -> bool:
+        """Whether the run's newest clear may have it decided anew, so that nothing of what it read before counts."""
+        rerun, original = self.rerun, self.rerun.backfill is BackfillPolicy.ORIGINAL
+        anew = rerun.policy is RerunPolicy.LATEST if rerun.event is not Event.BACKFILL else not original
+        return anew and (rerun.whole or rerun.partial)
+
+    @property
     def event(self) -> Event:
         """What happened to the run; who has ancestors repeats them, whatever its engine calls that."""
         if self.rerun.event is not Event.START:
@@ -99,11 +106,6 @@ def nothing_live(question: Question) -> SnapshotQuarantined:
         f"channel {question.channel!r} of {scope} points at a snapshot that is barred from new pins",
         fix=f"move it: `runpin rollback {scope.application} --environment {scope.environment}`",
     )
-
-
-def unconfirmed_in(known: Pin | None) -> Pin | None:
-    """Return what a host knows of a run, if nobody has confirmed that."""
-    return known if known is not None and not known.confirmed else None
 
 
 def undecided(question: Question) -> ConfigUnavailable:

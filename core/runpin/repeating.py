@@ -11,6 +11,7 @@ again before that, the decision is abandoned, and an epoch with the same Snapsho
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -31,6 +32,9 @@ _ABANDONED = "never carried out"
 
 # Others decide at the same moment, and each of them can be overtaken once or twice; more is no accident.
 _ATTEMPTS = 10
+
+_EPOCH = re.compile(r"epoch (\d+)\Z")
+"""Where the outcome of a decision says at which epoch the run was after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,11 @@ class Repeats:
             if line is None or line.revision < number:
                 self._begin(cleared, key, line)
             elif line.revision > number or line.outcome is not None:
-                return self._on_record(cleared)
+                # After the line: what it led to is on record by then.
+                pin = self._on_record(cleared)
+                if not _behind(pin, line):
+                    return pin
+                self._moved(cleared, pin, line)
             elif (moved := self._moved(cleared, pin, line)) is not None:
                 self._close(cleared, line, moved)
                 return moved
@@ -194,13 +202,15 @@ class Repeats:
 
     def _asked(self, pin: Pin, line: Reaction) -> Asked:
         newest = self._overrides.newest(pin.run, pin.scope)
-        if newest is not None and newest.outcome is None and newest.digest == line.digest:
+        # Taken already: the ledger has lost what came of that.
+        takes = {None, f"{TAKEN} at {_where(line)}"}
+        if newest is not None and newest.outcome in takes and newest.digest == line.digest:
             return Asked.OVERRIDE
         before = before_once(pin, newest)
         return before.asked if before is not None and before.digest == line.digest else Asked.CHANNEL
 
     def _close(self, cleared: Cleared, line: Reaction, pin: Pin) -> None:
-        where = f"rerun {cleared.rerun.number}"
+        where = _where(line)
         waiting = self.waiting(cleared.run, cleared.scope)
         if waiting is not None and waiting.digest == line.digest:
             self.take(waiting, where)
@@ -210,6 +220,16 @@ class Repeats:
 def _line_of(cleared: Cleared) -> ReactionKey:
     run = cleared.run
     return ReactionKey(run.engine, run.deployment, f"rerun:{run.digest}", cleared.scope, cleared.channel)
+
+
+def _where(line: Reaction) -> str:
+    return f"rerun {line.revision}"
+
+
+def _behind(pin: Pin, line: Reaction) -> bool:
+    """Tell whether the ledger has lost what a decision led to: the pin is from before it, and of another Snapshot."""
+    at = _EPOCH.search(line.outcome or "")
+    return at is not None and pin.epoch < int(at[1]) and pin.digest != line.digest
 
 
 def _let_in(cleared: Cleared, pin: Pin, target: Pin) -> Pin:

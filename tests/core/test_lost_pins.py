@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from runpin.errors import PinConflict
+from runpin.errors import PinConflict, SnapshotQuarantined
 from runpin.model import Behavior, Pin
 from runpin.reading import PinnedRun
-from runpin.rerunning import Event, Rerun
+from runpin.rerunning import Event, Rerun, RerunPolicy
 from world import SCOPE, World, after, run_key
 
 
@@ -79,9 +79,51 @@ def test_a_lost_pin_of_a_run_that_repeats_another_is_put_back_though_that_one_sw
     assert first == repeating(world).pin("payments").snapshot == world.recorded("r2")
 
 
-def repeating(world: World) -> PinnedRun:
+def test_a_run_that_repeats_one_whose_pin_was_lost_puts_that_back(world: World) -> None:
+    """At the epoch that the other one had switched to, and it uses the same snapshot."""
+    world.publish({"etl": {"batch_size": 1}})
+    switched = switched_to(world, 2)
+    world.publish({"etl": {"batch_size": 3}})
+    world.ledger.lose("r1")
+
+    assert switched.snapshot == repeating(world).pin("payments").snapshot
+    assert switched == world.ledger.get(run_key("r1"), SCOPE)
+
+
+@pytest.mark.parametrize("policy", [RerunPolicy.KEEP, RerunPolicy.LATEST])
+def test_what_repeats_a_run_whose_lost_pin_is_barred_now_is_refused_or_decided(
+    world: World, policy: RerunPolicy
+) -> None:
+    """As if the pin were on record: it keeps nothing that is barred, and the latest is no trouble."""
+    first = world.version(1)
+    world.host().run("r1").pin("payments")
+    second = world.version(2)
+    world.ledger.bar(first, actor="ada", reason="bad")
+    world.ledger.lose("r1")
+    again = repeating(world, policy)
+
+    if policy is RerunPolicy.LATEST:
+        assert second == again.pin("payments").snapshot
+    else:
+        with pytest.raises(SnapshotQuarantined, match="which this run repeats"):
+            again.pin("payments")
+
+
+def test_a_backfill_whose_pin_was_lost_goes_on_with_it(world: World) -> None:
+    """Its next run is on a host that saw it."""
+    first = world.version(1)
+    pins = [world.host().run("r1", ancestry=after(group="march")).pin("payments")]
+    world.version(2)
+    world.ledger.lose("march")
+    pins.append(world.host().run("r2", ancestry=after(group="march")).pin("payments"))
+
+    assert [first, first] == [pin.snapshot for pin in pins]
+    assert first == world.recorded("march")
+
+
+def repeating(world: World, policy: RerunPolicy = RerunPolicy.KEEP) -> PinnedRun:
     """Return a run that repeats the other one."""
-    return world.host().run("r2", ancestry=after("r1"), rerun=Rerun(Event.REEXECUTE))
+    return world.host().run("r2", ancestry=after("r1"), rerun=Rerun(Event.REEXECUTE, policy))
 
 
 def upgrading(world: World, host: str = "a") -> PinnedRun:
