@@ -24,6 +24,8 @@ JOB = plain_jobs.reading_job()
 ORIGIN = dg.reconstructable(plain_jobs.reading_job).get_python_origin()
 COORDINATOR = {"module": "dagster_runpin", "class": "PinningRunCoordinator"}
 
+LONG = 60.0
+"""Seconds that no test waits for, unless something is wrong."""
 
 Queueing = Callable[..., AbstractContextManager[dg.DagsterInstance]]
 
@@ -44,7 +46,13 @@ def queue(core: Runpin, queueing: Queueing) -> Iterator[dg.DagsterInstance]:
     """Return an instance whose coordinator has seen `payments` and `reports`."""
     del core
     with queueing() as found:
+        has_seen(found.run_coordinator)
         yield found
+
+
+def has_seen(coordinator: Any) -> None:
+    """Wait until a coordinator has seen the channels: it waits a second by itself, and a busy machine takes longer."""
+    assert coordinator._core.watch.wait_for_view(LONG)  # noqa: SLF001 - engines never wait for it
 
 
 def submit(instance: dg.DagsterInstance, given: Mapping[str, str] | None = None, **how: Any) -> dg.DagsterRun:
@@ -115,7 +123,7 @@ def carried(run: dg.DagsterRun) -> dict[str, Any]:
 
 def look_again(core: Runpin, instance: dg.DagsterInstance) -> None:
     """Wait until the coordinator has seen where the channels stand now."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + LONG
     stands = {c.scope.application: str(c.snapshot) for c in core.store.channels("prod", None)}
     while carried(submit(instance, {tags.READS: "payments.reports"}))["pins"] != stands:
         assert time.monotonic() < deadline

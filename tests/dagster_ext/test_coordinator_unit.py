@@ -7,7 +7,7 @@ import pytest
 
 from dagster_classes import engine_events, labels, pins_of, publish
 from dagster_ext.locations import plain_jobs
-from dagster_queue import LABEL, Queueing, carried, execute, job_backfill, look_again, submit
+from dagster_queue import LABEL, Queueing, carried, execute, has_seen, job_backfill, look_again, submit
 from dagster_runpin import tags
 from runpin.assembly import Runpin
 from runpin.model import Asked
@@ -36,6 +36,7 @@ def test_a_job_that_declares_nothing_gets_what_is_set(
         monkeypatch.setenv("RUNPIN_APPLICATIONS", "payments,reports")
     own = {} if where == "settings" else {"runpin": {"applications": "payments,reports"}}
     with queueing(**own) as instance:
+        has_seen(instance.run_coordinator)
         run = submit(instance, {tags.READS: ""})
         wins = submit(instance, {tags.READS: "reports"})
 
