@@ -164,11 +164,11 @@ class CommandLine:
         with Runpin.open(home=self.home, environment="prod", **self._store()) as core:
             yield core
 
-    def pin(self, run_id: str, job: str = "payments_daily") -> Pin:
+    def pin(self, run_id: str, job: str = "payments_daily", deployment: str = "default") -> Pin:
         """Pin a run to where prod's channel stands."""
         with self.core() as core:
             channel = core.store.channel(Scope("payments", "prod"), "stable")
-            key = RunKey("airflow", "default", job, run_id, "1")
+            key = RunKey("airflow", deployment, job, run_id, "1")
             pin = Pin(
                 key,
                 channel.scope,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from runpin.errors import Conflict
 from runpin.model import Pin, RunKey, SnapshotId
 
 if TYPE_CHECKING:
-    from runpin.ports import PinLedger
+    from runpin.ports import PinLedger, RunSearch
 
 _PAGE = 500
 
@@ -100,24 +100,37 @@ def plan(runs: Sequence[Reached], to: SnapshotId, reason: str) -> list[Step]:
     ]
 
 
-def check_deployments(steps: Iterable[Step]) -> None:
+def check_deployments(steps: Iterable[Step], runs: RunSearch) -> None:
     """
-    Check that *steps* ask each engine for runs of one deployment only, as there is one address for each.
+    Check that *steps* can mean runs of one deployment of each engine only, as there is one address for each.
+
+    Args:
+        steps: what is to be repeated.
+        runs: where all runs are found; one that is not there has read nothing, and nobody knows of it.
 
     Raises:
-        Conflict: they span several; a run of one may go by the same id in another, and be repeated in its place.
+        Conflict: they span several, or another one has a run that its engine cannot tell from one of them; it may be
+            repeated in its place.
+        StoreUnavailable
     """
     spanned: dict[str, set[str]] = {}
     for step in steps:
-        spanned.setdefault(step.run.engine, set()).add(step.run.deployment)
+        spanned.setdefault(step.run.engine, set()).update(_deployments(step.run, runs))
     for engine, deployments in spanned.items():
         if len(deployments) > 1:
             names = ", ".join(sorted(deployments))
             raise Conflict(
-                f"the runs to be repeated are of several deployments of {engine}, which is asked at one address",
+                f"the runs to be repeated, or others just like them, are of several deployments of {engine}, "
+                "which is asked at one address",
                 where=names,
                 fix="name the one at that address with --deployment",
             )
+
+
+def _deployments(run: RunKey, runs: RunSearch) -> set[str]:
+    """Return which deployment has *run*, and which have one that differs in nothing else."""
+    others = (pin.run for pin in runs.pins_of_run(run.run_id, run.job))
+    return {run.deployment, *(other.deployment for other in others if replace(other, deployment=run.deployment) == run)}
 
 
 def can_repeat(pin: Pin) -> bool:
@@ -127,7 +140,8 @@ def can_repeat(pin: Pin) -> bool:
 
 def _clear(pin: Pin, to: SnapshotId, reason: str) -> Step:
     run = pin.run
-    name = shlex.join(["runpin", "override", run.run_id, "--job", run.job, "--snapshot", str(to), "--reason", reason])
+    which = (run.run_id, "--job", run.job, "--deployment", run.deployment)
+    name = shlex.join(["runpin", "override", *which, "--snapshot", str(to), "--reason", reason])
     path = f"/api/v2/dags/{quote(run.job, safe='')}/dagRuns/{quote(run.run_id, safe='')}/clear"
     return Step(pin, name, path, {"dry_run": False, "only_failed": False})
 

@@ -59,24 +59,34 @@ class Overriding:
         self._overrides = overrides
         self._clock = clock
 
-    def pin_of(self, run_id: str, application: str, environment: str, job: str | None = None) -> Pin:
+    def pin_of(
+        self, run_id: str, application: str, environment: str, *, job: str | None = None, deployment: str | None = None
+    ) -> Pin:
         """
         Return the newest pin of *application* and *environment* that the run has which goes by *run_id*.
 
+        Args:
+            run_id: as its engine shows it.
+            application: whose.
+            environment: likewise.
+            job: of which DAG or job; any by default.
+            deployment: of which deployment of an engine; any by default.
+
         Raises:
-            NotFound: no such run has read anything of the application yet, or several have.
+            NotFound: no such run has read anything of the application yet.
+            Conflict: several have.
             StoreUnavailable
         """
-        found = self._of(run_id, job, application, environment)
-        runs = {pin.run: pin for pin in found}
+        everywhere = self._of(run_id, job, application, environment)
+        found = [pin for pin in everywhere if deployment in {None, pin.run.deployment}]
         # Of a run that was deleted and created again, the newer one is meant.
-        places = {(run.engine, run.deployment, run.job): pin for run, pin in runs.items()}
+        places = {(pin.run.engine, pin.run.deployment, pin.run.job): pin.run for pin in found}
         if not places:
-            raise _unread(run_id, application, environment)
+            raise _elsewhere(run_id, everywhere) if everywhere else _unread(run_id, application, environment)
         if len(places) > 1:
             raise _ambiguous(run_id, sorted(places))
-        (pin,) = places.values()
-        return max((each for each in found if each.run == pin.run), key=lambda each: each.epoch)
+        (run,) = places.values()
+        return max((pin for pin in found if pin.run == run), key=lambda pin: pin.epoch)
 
     def name_for(self, wish: Wish) -> Override:
         """
@@ -165,6 +175,22 @@ def _unread(run_id: str, application: str, environment: str) -> NotFound:
     )
 
 
-def _ambiguous(run_id: str, places: Sequence[tuple[str, str, str]]) -> NotFound:
-    jobs = ", ".join(f"{job} ({engine}, {deployment})" for engine, deployment, job in places)
-    return NotFound(f"several jobs have a run {run_id[:80]!r}", where=jobs, fix="name the job: --job NAME")
+def _elsewhere(run_id: str, found: Sequence[Pin]) -> NotFound:
+    deployments = ", ".join(sorted({pin.run.deployment for pin in found}))
+    return NotFound(
+        f"the deployment that is named has no run {run_id[:80]!r} that has read anything",
+        where=deployments,
+        fix="name the one that has it: --deployment NAME",
+    )
+
+
+def _ambiguous(run_id: str, places: Sequence[tuple[str, str, str]]) -> Conflict:
+    engines, deployments, jobs = (set(each) for each in zip(*places, strict=True))
+    options = [name for name, found in (("--job NAME", jobs), ("--deployment NAME", deployments)) if len(found) > 1]
+    return Conflict(
+        f"{len(places)} runs go by the id {run_id[:80]!r}",
+        where=", ".join(f"{job} ({engine}, {deployment})" for engine, deployment, job in places),
+        fix=f"name what tells them apart: {', '.join(options)}"
+        if options
+        else f"give {' and '.join(sorted(engines))} a RUNPIN_DEPLOYMENT of its own each; no option tells them apart",
+    )

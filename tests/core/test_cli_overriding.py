@@ -79,7 +79,7 @@ def test_what_cannot_come_true_is_refused(cli: CommandLine) -> None:
     cli.pin("r1", "another_job")
     cli.pin("r2")
     refusals = {
-        "several jobs": ("override", "r1", "--snapshot", second, "-m", "x"),
+        "2 runs go by the id": ("override", "r1", "--snapshot", second, "-m", "x"),
         "has read anything": ("override", "r9", "--snapshot", second, "-m", "x"),
         "needs a reason": ("override", "r2", "--snapshot", second),
         "not the id": ("override", "r2", "--snapshot", "second", "-m", "x"),
@@ -103,3 +103,42 @@ def test_the_job_tells_runs_apart(cli: CommandLine) -> None:
 
     assert "payments_daily" == answer["job"]
     assert "withdrawn by ada" in cli.ok(*withdraw[1:]).out
+
+
+def test_the_deployment_tells_runs_apart(cli: CommandLine) -> None:
+    """Where the blue and the green Airflow have a run of one id and one DAG; nothing is recorded until one is named."""
+    second = cli.present()
+    cli.pin("r1", deployment="green")
+    named = ("override", "r1", "--snapshot", second, "-m", "x")
+    shown = ("override", "r1", "-a", "payments", "-e", "prod")
+    refused = cli.run(*named)
+    unknown = cli.run(*named, "--deployment", "gren")
+    answer = cli.ok(*named, "--deployment", "green", "--json").json
+    others = refusal(cli, *shown, "--deployment", "default")
+    text = cli.ok(*shown, "--deployment", "green").out
+    gone = cli.ok(*shlex.split(text.splitlines()[-1])[1:]).out
+
+    assert (4, True) == (refused.code, "--deployment NAME" in refused.err)
+    assert "payments_daily (airflow, default), payments_daily (airflow, green)" in refused.err
+    assert "--job" not in refused.err
+    assert (3, True) == (unknown.code, "default, green" in unknown.err)
+    assert ("green", second) == (answer["deployment"], answer["snapshot"])
+    assert "nobody named" in others
+    assert "payments_daily, run r1 (airflow, green)" in text
+    assert "withdrawn by ada" in gone
+
+
+def test_what_tells_runs_apart_is_what_differs(cli: CommandLine) -> None:
+    """A job that is named may leave runs of two deployments, and the other way round."""
+    cli.pin("r1", "another_job")
+    cli.pin("r1", deployment="green")
+    named = ("override", "r1", "--snapshot", cli.present(), "-m", "x")
+    neither = refusal(cli, *named)
+    job = refusal(cli, *named, "--job", "payments_daily")
+    deployment = refusal(cli, *named, "--deployment", "default")
+    both = cli.ok(*named, "--job", "payments_daily", "--deployment", "default", "--json").json
+
+    assert "--job NAME, --deployment NAME" in neither
+    assert ("--deployment NAME" in job, "--job" in job) == (True, False)
+    assert ("--job NAME" in deployment, "--deployment" in deployment) == (True, False)
+    assert ("payments_daily", "default") == (both["job"], both["deployment"])

@@ -167,6 +167,37 @@ def test_runs_of_several_deployments_are_repeated_only_where_one_is_named(cli: C
     assert "--deployment green --plan" in point
 
 
+def test_a_run_that_another_deployment_has_too_is_repeated_only_where_one_is_named(cli: CommandLine) -> None:
+    """Nothing else tells the two apart, though the other never used the snapshot; what the listener marked, does."""
+    moment = "2026-01-05T00:00:00+00:00"
+    old, second = first(cli), cli.pin("later")
+    with cli.core() as core:
+        (pin,) = core.ledger.pins_of_run("run-3")
+        green = replace(pin.run, deployment="green")
+        for run_id, incarnation in (("scheduled", moment), ("marked", "5d41402abc4b2a76")):
+            core.ledger.put_if_absent(replace(pin, run=replace(green, run_id=run_id, incarnation=incarnation)))
+            other = RunKey("airflow", "blue", "payments_daily", run_id, moment)
+            core.ledger.put_if_absent(replace(second, run=other))
+    with listening() as engine:
+        engine.knows("marked", conf={"runpin": {"run": "marked", "incarnation": "5d41402abc4b2a76"}}, run_after=moment)
+        command = ("impact", old, "--airflow", engine.url)
+        marked = cli.ok(*command, "--apply")
+        engine.knows("scheduled", conf={}, run_after=moment)
+        refused = cli.run(*command, "--apply")
+        planned = cli.run(*command, "--plan")
+        silent = cli.ok(*command, "--plan", "--deployment", "green")
+        done = cli.ok(*command, "--apply", "--deployment", "green")
+    for line in silent.out.splitlines()[::2]:
+        cli.ok(*shlex.split(line)[1:])
+
+    assert "1 runs are repeated" in marked.out
+    assert (4, True) == (refused.code, "where: blue, green" in refused.err)
+    assert (0, True) == (planned.code, "blue, green" in planned.err)
+    assert (4, True) == (len(silent.out.splitlines()), "--deployment green" in silent.out)
+    assert "2 runs are repeated" in done.out
+    assert ["marked", "marked", "scheduled"] == sorted(path.split("/")[-2] for path, _, _ in engine.asked)
+
+
 def test_the_reference_shows_what_runs_worked_on(cli: CommandLine) -> None:
     """In the form that the command has."""
     task = {"task_id": "load", "map_index": 0, "try_number": 1, "state": "success"}

@@ -11,7 +11,7 @@ import typer
 
 from runpin.cases import WARNING
 from runpin.cli.lookup import publication_of
-from runpin.cli.options import TOKEN, AsJson, ChannelName, Reason, SnapshotName, actor, opened
+from runpin.cli.options import TOKEN, AsJson, ChannelName, DeploymentName, Reason, SnapshotName, actor, opened
 from runpin.cli.printing import complain, emit, heading, note, say, tracker
 from runpin.cli.reach import print_reached, reached_shape
 from runpin.cli.shapes import Shape, commit_text, snapshot_shape
@@ -50,10 +50,7 @@ def impact(  # noqa: PLR0913 - one parameter for each option
     dagster: Annotated[
         str | None, typer.Option("--dagster", metavar="URL", help="Dagster's web server, to ask it.")
     ] = None,
-    deployment: Annotated[
-        str | None,
-        typer.Option("--deployment", metavar="NAME", help="Only runs of this deployment of an engine; all by default."),
-    ] = None,
+    deployment: DeploymentName = None,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
@@ -83,11 +80,14 @@ def impact(  # noqa: PLR0913 - one parameter for each option
         there = [each for each in runs if each.pin.run not in lost | untold.keys()]
         steps = [] if goal is None or goal == found.id else plan_for(there, goal, why)
         if apply and goal is not None:
-            steps = _apply(core, [step for step in steps if engines.reaches(step.run.engine)], engines, goal, why)
+            steps = [step for step in steps if engines.reaches(step.run.engine)]
+            _check_deployments(core, steps, deployment)
+            _apply(core, steps, engines, goal, why)
+        elif plan and not as_json:
+            _warn_of_deployments(core, steps, deployment)
     if as_json:
         emit(_shape(found, runs, works, goal, steps))
     elif plan:
-        _warn_of_deployments(steps)
         say(*(line for step in steps for line in step.lines()))
     elif apply:
         say(*(f"{step.run.engine}: {step.run.job}, run {step.run.run_id} is repeated with {goal}" for step in steps))
@@ -101,11 +101,17 @@ def impact(  # noqa: PLR0913 - one parameter for each option
         raise typer.Exit(EngineRefused.exit_code)
 
 
-def _warn_of_deployments(steps: Sequence[Step]) -> None:
+def _check_deployments(core: Runpin, steps: Sequence[Step], named: str | None) -> None:
+    """Raise a `Conflict` if one address may stand for several deployments; whoever names one says which it is."""
     from runpin.impact import check_deployments
 
+    if named is None:
+        check_deployments(steps, core.ledger)
+
+
+def _warn_of_deployments(core: Runpin, steps: Sequence[Step], named: str | None) -> None:
     try:
-        check_deployments(steps)
+        _check_deployments(core, steps, named)
     except Conflict as error:
         complain(error.what, [("where", error.where), ("fix", error.fix)], severity=WARNING)
 
@@ -160,18 +166,15 @@ def _work(engines: Engines, run: RunKey, silences: Counter[str]) -> Work | Engin
     return work
 
 
-def _apply(core: Runpin, steps: list[Step], engines: Engines, goal: SnapshotId, why: str) -> list[Step]:
-    from runpin.impact import check_deployments
+def _apply(core: Runpin, steps: Sequence[Step], engines: Engines, goal: SnapshotId, why: str) -> None:
     from runpin.overriding import Wish
 
-    check_deployments(steps)
     for step in steps:
         if step.run.engine == "airflow":
             waiting = core.overriding.newest(step.run, step.pin.scope)
             if waiting is None or waiting.outcome is not None or waiting.snapshot != goal:
                 core.overriding.name_for(Wish(step.pin, goal, OverrideKind.PINNED, actor(), why))
         engines.ask(step.run.engine, step.path, step.body)
-    return steps
 
 
 def _named(core: Runpin, found: Snapshot, target: SnapshotId) -> SnapshotId:

@@ -45,6 +45,10 @@ Ref = Annotated[str | None, typer.Option("--ref", metavar="REF", help="Branch, t
 ChannelName = Annotated[
     str | None, typer.Option("--channel", "-c", metavar="NAME", help="Channel; RUNPIN_CHANNEL, else stable.")
 ]
+DeploymentName = Annotated[
+    str | None,
+    typer.Option("--deployment", metavar="NAME", help="Only runs of this deployment of an engine; all by default."),
+]
 Reason = Annotated[str, typer.Option("--reason", "-m", metavar="TEXT", help="Why, for the history.")]
 SnapshotName = Annotated[str, typer.Argument(metavar="SNAPSHOT", help="For example payments.prod.v42.3f9a1c2b7d10.")]
 SnapshotOrApplication = Annotated[

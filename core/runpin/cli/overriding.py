@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runpin.cli.options import AsJson, Environment, Reason, actor, opened
+from runpin.cli.options import AsJson, DeploymentName, Environment, Reason, actor, opened
 from runpin.cli.printing import emit, fields, heading, moment, note, say
 from runpin.cli.shapes import override_shape
 from runpin.errors import NotFound
@@ -15,7 +15,6 @@ from runpin.model import SnapshotId
 from runpin.overrides import OverrideKind
 
 if TYPE_CHECKING:
-    from runpin.assembly import Runpin
     from runpin.model import Pin
     from runpin.overrides import Override
     from runpin.overriding import Overriding
@@ -41,6 +40,7 @@ def override(  # noqa: PLR0913 - one parameter for each option
     job: Annotated[
         str | None, typer.Option("--job", metavar="NAME", help="DAG or job; needed where several have such a run.")
     ] = None,
+    deployment: DeploymentName = None,
     environment: Environment = None,
     reason: Reason = "",
     as_json: AsJson = False,
@@ -57,7 +57,8 @@ def override(  # noqa: PLR0913 - one parameter for each option
     target = None if snapshot is None else SnapshotId.parse(snapshot)
     chosen = target.environment if target is not None and environment is None else environment
     with opened(chosen) as core:
-        pin = _pin(core, run, target.application if target else str(application), job)
+        whose = target.application if target else str(application)
+        pin = core.overriding.pin_of(run, whose, core.settings.environment, job=job, deployment=deployment)
         if target is not None:
             kind = OverrideKind.ONCE if once else OverrideKind.PINNED
             found = core.overriding.name_for(Wish(pin, target, kind, actor(), reason, partial))
@@ -67,10 +68,6 @@ def override(  # noqa: PLR0913 - one parameter for each option
         emit(override_shape(found))
         return
     _print(found)
-
-
-def _pin(core: Runpin, run: str, application: str, job: str | None) -> Pin:
-    return core.overriding.pin_of(run, application, core.settings.environment, job)
 
 
 def _shown(overriding: Overriding, pin: Pin, *, withdraw: bool) -> Override:
@@ -87,7 +84,8 @@ def _shown(overriding: Overriding, pin: Pin, *, withdraw: bool) -> Override:
 
 
 def _print(found: Override) -> None:
-    heading(f"{found.run.job}, run {found.run.run_id}")
+    run = found.run
+    heading(f"{run.job}, run {run.run_id} ({run.engine}, {run.deployment})")
     fields(
         [
             ("of", found.scope),
@@ -102,5 +100,6 @@ def _print(found: Override) -> None:
     if found.outcome is None:
         note("Tasks that are under way keep what they have. It is taken at the next clear of the run, or its next")
         note("safe point. To take it back:")
+        which = (run.run_id, "--job", run.job, "--deployment", run.deployment)
         of = ("--application", found.scope.application, "--environment", found.scope.environment)
-        say("  " + shlex.join(["runpin", "override", found.run.run_id, "--job", found.run.job, *of, "--withdraw"]))
+        say("  " + shlex.join(["runpin", "override", *which, *of, "--withdraw"]))
