@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 FILE = "DAGSTER_SIGHTINGS"
 """The variable that names the file of lines; a file `<name>` beside it lets steps pass the gate of this name."""
 
-PATIENCE = 60.0
+PATIENCE = 180.0
+"""Seconds that a step waits at a gate: on a busy machine another run takes a minute to get to the same one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster_classes import publish
 from dagster_sightings import FILE, Seen, sightings
-from demo.dagster_api import Backfill, DagsterApi, Run
+from demo.dagster_api import FINISHED, Backfill, DagsterApi, Run
 from demo.dagster_engine import DagsterEngine
 from demo.dagster_query import DagsterTooSlow
 from demo.dagster_target import Target
@@ -109,8 +109,9 @@ class PinnedDagster:
 
     def publish(self) -> SnapshotId:
         """Publish a version of `payments` that no other one equals."""
-        self.published.append(publish(self.core))
-        return self.published[-1]
+        snapshot = publish(self.core)
+        self.published.append(snapshot)
+        return snapshot
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -149,7 +150,7 @@ class PinnedDagster:
         return done
 
     def wait_for_runs(
-        self, tags: Mapping[str, str], number: int = 1, timeout: float = 120.0, status: str = "SUCCESS"
+        self, tags: Mapping[str, str], number: int = 1, timeout: float = 180.0, status: str = "SUCCESS"
     ) -> list[Run]:
         """Return the runs with these tags once *number* of them have ended in *status*."""
 
@@ -182,7 +183,7 @@ class PinnedDagster:
             cwd=self.engine.home,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
@@ -225,14 +226,17 @@ class PinnedDagster:
         return pin
 
     def found_by_tag(self) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
-        """Return which runs Dagster finds by the label of each snapshot, and which have its pin in the ledger."""
-        runs = [run for run in self.api.runs() if run.steps]
-        snapshots = {pin.snapshot for run in runs for pin in self.core.ledger.pins_of_run(run.id, run.job)}
-        tagged = {str(each): {run.id for run in self.api.runs({LABEL: str(each)})} for each in snapshots}
-        pinned: dict[str, set[str]] = {str(each): set() for each in snapshots}
-        for run in runs:
-            for pin in self.core.ledger.pins_of_run(run.id, run.job):
-                pinned[str(pin.snapshot)].add(run.id)
+        """
+        Return which runs Dagster finds by the label of each snapshot, and which have its pin in the ledger.
+
+        Of all that are over by now: one that the schedule launches meanwhile has its label before its pin, or after it.
+        """
+        over = {run.id: run.job for run in self.api.runs(statuses=sorted(FINISHED)) if run.steps}
+        pinned: dict[str, set[str]] = {}
+        for run_id, job in over.items():
+            for pin in self.core.ledger.pins_of_run(run_id, job):
+                pinned.setdefault(str(pin.snapshot), set()).add(run_id)
+        tagged = {each: {run.id for run in self.api.runs({LABEL: each}) if run.id in over} for each in pinned}
         return tagged, pinned
 
     def corrections(self, *runs: Run) -> list[str]:

@@ -84,7 +84,7 @@ def test_a_retry_after_a_rollback(dagster: PinnedDagster) -> None:
     bad, api = dagster.publish(), dagster.api
     # Until the coordinator has seen it, it proposes what was there before.
     seen = {"runpin/payments": str(bad)}
-    api.wait_for(lambda: dagster.finish(api.launch("reading")).tags.items() >= seen.items(), 60, lambda: "never seen")
+    api.wait_for(lambda: dagster.finish(api.launch("reading")).tags.items() >= seen.items(), 120, lambda: "never seen")
     first = [api.launch("retried_whole"), api.launch("retried_in_part")]
     api.wait_for(lambda: len(dagster.seen(*first)) == 4, 120, lambda: f"only {dagster.seen(*first)}")
     good = dagster.publish()
