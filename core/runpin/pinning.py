@@ -110,7 +110,7 @@ class Pinner:
             # Where a clear is not decided yet, what this host knows is from before it, and no other answer.
             pin = self._on_record(run, scope, known, question.behavior if settled else None)
             # Nothing but a clear that moves all of the run may pass over what was read and is not on record any more.
-            read = None if not settled and question.moves and contradicts(pin, known) else known
+            read = None if not settled and question.moves and self._is_over(pin, known) else known
             fresh = pin is None and (read is None or not read.confirmed)
             if pin is None:
                 pin = self._decide(question) if read is None else self._confirm(question, read)
@@ -153,6 +153,13 @@ class Pinner:
         pin = ask(self._ledger.get, run, scope)
         # A bit that was flipped on the way is another one the next time.
         return self._circuit.insist(self._ledger.get, run, scope) if contradicts(pin, known) else pin
+
+    def _is_over(self, pin: Pin | None, known: Pin | None) -> bool:
+        """Tell whether what was read can not come back: the ledger says something else, or takes it no more."""
+        if pin is not None or known is None:
+            return contradicts(pin, known)
+        self._note_barred(known.scope.environment)
+        return self._resolver.known_barred(known.snapshot)
 
     def _note_barred(self, environment: str) -> None:
         # For the day the ledger is away: then this host has to know by itself what is barred.

@@ -16,7 +16,7 @@ from runpin.overrides import Override, OverrideKind
 from runpin.pinning import Pinner
 from runpin.questions import Question
 from runpin.rerunning import FIRST, Event, Rerun, RerunPolicy
-from world import SCOPE, SwitchedLedger, World, run_key
+from world import SCOPE, SwitchedLedger, World, carried, run_key
 
 
 @pytest.fixture
@@ -135,6 +135,24 @@ def test_a_clear_of_the_whole_run_to_the_latest_goes_on_all_the_same(world: Worl
     assert [(third, 1)] * 4 == [
         (pin.snapshot, pin.epoch) for host in "abab" if (pin := read(world, cleared(RerunPolicy.LATEST), host))
     ]
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["on record", "away"])
+def test_a_clear_to_the_latest_leaves_a_lost_snapshot_that_is_barred_by_now(world: World, away: bool) -> None:  # noqa: FBT001
+    """It can not be put back, and nothing of it would remain; a part, which would keep it, is told."""
+    first = world.version(1)
+    world.ledger_switch.off = away
+    world.host("a").run("r1", carried(first)).pin("payments")
+    world.ledger_switch.off = False
+    second = world.version(2)
+    world.ledger.bar(first, actor="ada", reason="bad")
+    if not away:
+        world.ledger.lose("r1")
+    with pytest.raises(PinConflict, match="barred"):
+        read(world, cleared(RerunPolicy.LATEST, whole=False))
+    pins = [read(world, cleared(RerunPolicy.LATEST), host) for host in "aba"]
+
+    assert {(second, 0)} == {(pin.snapshot, pin.epoch) for pin in pins}
 
 
 def lone_pin(snapshot: SnapshotId, world: World) -> Pin:
