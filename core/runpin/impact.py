@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from runpin.errors import Conflict
 from runpin.model import Pin, RunKey, SnapshotId
+from runpin.overrides import command
 
 if TYPE_CHECKING:
     from runpin.ports import PinLedger, RunSearch
@@ -140,8 +141,7 @@ def can_repeat(pin: Pin) -> bool:
 
 def _clear(pin: Pin, to: SnapshotId, reason: str) -> Step:
     run = pin.run
-    which = (run.run_id, "--job", run.job, "--deployment", run.deployment)
-    name = shlex.join(["runpin", "override", *which, "--snapshot", str(to), "--reason", reason])
+    name = command(run, "--snapshot", str(to), "--reason", reason)
     path = f"/api/v2/dags/{quote(run.job, safe='')}/dagRuns/{quote(run.run_id, safe='')}/clear"
     return Step(pin, name, path, {"dry_run": False, "only_failed": False})
 

@@ -6,6 +6,7 @@ What is started with a Snapshot of its own carries that along, see `runpin.propo
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -96,3 +97,14 @@ def lasts(pin: Pin, newest: Override | None) -> bool:
 
 def _has_given(newest: Override, pin: Pin) -> bool:
     return newest.digest == pin.digest and (newest.outcome or "").startswith(TAKEN)
+
+
+def command(run: RunKey, *more: str) -> str:
+    """Return the `runpin override` command that means this run and no other one, with *more* of its options."""
+    return shlex.join(["runpin", "override", run.run_id, "--job", run.job, "--deployment", run.deployment, *more])
+
+
+def withdrawing(run: RunKey, scope: Scope) -> str:
+    """Return the command that takes back what waits for a run."""
+    whose = ("--application", scope.application, "--environment", scope.environment)
+    return command(run, *whose, "--withdraw")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from runpin.errors import Conflict, EpochConflict, RepinRefused, SnapshotQuarantined
 from runpin.model import Asked, Pin, RunKey, Scope
-from runpin.overrides import TAKEN, Override, before_once, lasts, stays
+from runpin.overrides import TAKEN, Override, before_once, command, lasts, stays, withdrawing
 from runpin.reactions import Reaction, ReactionKey
 from runpin.rerunning import Decision, Held, Rerun, RerunPolicy, Situation, Take, decide
 
@@ -239,7 +239,7 @@ def _let_in(cleared: Cleared, pin: Pin, target: Pin) -> Pin:
     raise SnapshotQuarantined(
         f"rerun {cleared.rerun.number} of this run would use {target.snapshot}, barred from new pins now",
         where=str(cleared.run),
-        fix=f"name another one: `runpin override {cleared.run.run_id} --snapshot ID --reason TEXT`",
+        fix=f"name another one: `{_naming(cleared.run)}`",
     )
 
 
@@ -257,26 +257,30 @@ def _barred_meanwhile(cleared: Cleared, line: Reaction) -> SnapshotQuarantined:
     )
 
 
+def _naming(run: RunKey, snapshot: str = "ID", *more: str) -> str:
+    return command(run, "--snapshot", snapshot, "--reason", "TEXT", *more)
+
+
 def _refused(cleared: Cleared, decision: Decision, waiting: Override | None) -> RepinRefused:
-    name = cleared.run.run_id
+    run = cleared.run
     if waiting is None:
         return RepinRefused(
             f"nothing says what rerun {cleared.rerun.number} of this run shall use: {decision.why}",
-            where=str(cleared.run),
-            fix=f"name it: `runpin override {name} --snapshot ID --reason TEXT`, then clear the run again",
+            where=str(run),
+            fix=f"name it: `{_naming(run)}`, then clear the run again",
         )
+    again = _naming(run, str(waiting.snapshot), "--partial")
     return RepinRefused(
         f"this rerun does not take {waiting.snapshot}, which {waiting.actor} named: {decision.why}",
-        where=str(cleared.run),
-        fix=f"clear the whole run, or accept two snapshots in one run: `runpin override {name} --snapshot "
-        f"{waiting.snapshot} --partial`, or take it back: `runpin override {name} --withdraw`",
+        where=str(run),
+        fix=f"clear the whole run, or accept two snapshots in one run: `{again}`, "
+        f"or take it back: `{withdrawing(run, cleared.scope)}`",
     )
 
 
 def _barred(cleared: Cleared, waiting: Override) -> SnapshotQuarantined:
-    name = cleared.run.run_id
     return SnapshotQuarantined(
         f"{waiting.snapshot}, which {waiting.actor} named for this rerun, is barred from new pins now",
         where=str(cleared.run),
-        fix=f"name another one, or take it back: `runpin override {name} --withdraw`",
+        fix=f"name another one, or take it back: `{withdrawing(cleared.run, cleared.scope)}`",
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
 import pytest
 
 from command_line import CommandLine
+from runpin.errors import RepinRefused
 from runpin.model import Pin
 from runpin.rerunning import Event, Rerun
 
@@ -24,11 +26,11 @@ def cli(tmp_path: Path) -> CommandLine:
     return made
 
 
-def reread(cli: CommandLine, number: int) -> Pin:
+def reread(cli: CommandLine, number: int, *, whole: bool = True) -> Pin:
     """Let a task of the cleared run read."""
     with cli.core() as core:
         (run,) = {pin.run for pin in core.ledger.pins_of_run("r1")}
-        return core.run(run, rerun=Rerun(Event.CLEAR, number=number)).pin("payments")
+        return core.run(run, rerun=Rerun(Event.CLEAR, number=number, whole=whole)).pin("payments")
 
 
 def refusal(cli: CommandLine, *command: str) -> str:
@@ -71,6 +73,20 @@ def test_what_waits_can_be_replaced_and_withdrawn(cli: CommandLine) -> None:
     assert (2, "two", "withdrawn by ada") == (gone["number"], gone["reason"], gone["outcome"])
     assert "withdrawn by ada" in again
     assert cli.present() != str(reread(cli, 1).snapshot)
+
+
+def test_what_a_refused_rerun_advises_can_be_entered(cli: CommandLine) -> None:
+    """As it stands there: to accept two snapshots in one run, or to take the wish back."""
+    cli.ok("override", "r1", "--snapshot", cli.present(), "-m", "to repair March")
+    with pytest.raises(RepinRefused) as refused:
+        reread(cli, 1, whole=False)
+    accept, withdraw = (shlex.split(command)[1:] for command in re.findall("`(.+?)`", str(refused.value)))
+    withdrawn = cli.ok(*withdraw, "--json").json
+    accepted = cli.ok(*accept, "--json").json
+
+    assert "withdrawn by ada" == withdrawn["outcome"]
+    assert (2, "TEXT", None) == (accepted["number"], accepted["reason"], accepted["outcome"])
+    assert cli.present() == str(reread(cli, 1, whole=False).snapshot)
 
 
 def test_what_cannot_come_true_is_refused(cli: CommandLine) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ from runpin.cli.printing import emit, fields, heading, moment, note, say
 from runpin.cli.shapes import override_shape
 from runpin.errors import NotFound
 from runpin.model import SnapshotId
-from runpin.overrides import OverrideKind
+from runpin.overrides import OverrideKind, withdrawing
 
 if TYPE_CHECKING:
     from runpin.model import Pin
@@ -100,6 +99,4 @@ def _print(found: Override) -> None:
     if found.outcome is None:
         note("Tasks that are under way keep what they have. It is taken at the next clear of the run, or its next")
         note("safe point. To take it back:")
-        which = (run.run_id, "--job", run.job, "--deployment", run.deployment)
-        of = ("--application", found.scope.application, "--environment", found.scope.environment)
-        say("  " + shlex.join(["runpin", "override", *which, *of, "--withdraw"]))
+        say("  " + withdrawing(run, found.scope))
