@@ -38,7 +38,7 @@ ROWS = (
     Row(Mode.RESET),
     Row(Mode.GARBAGE),
     Row(Mode.CUT),
-    Row(Mode.CORRUPT, answers=True, stale=False),
+    Row(Mode.CORRUPT, answers=True, stale=False, patience=5.0),
     Row(Mode.PAGE),
     Row(Mode.BROKEN),
     Row(Mode.THROTTLED),

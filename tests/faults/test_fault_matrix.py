@@ -41,8 +41,8 @@ FLIPS = int(os.environ.get("RUNPIN_FAULT_FLIPS", "8"))
 
 LONG = float(os.environ.get("RUNPIN_FAULT_PATIENCE", "0"))
 
-# A machine that is busy with other tests.
-SLACK = 1.5
+# A machine that is busy with other tests, and stands still now and then; the product's own patience is five seconds.
+SLACK = 4.0
 
 RECOVERY = 40.0
 """Seconds after which everything works again: the longest pause between two questions is half a minute."""
@@ -107,6 +107,16 @@ def settled(most: tuple[int, int]) -> bool:
     return False
 
 
+def once_it_answers(core: Runpin, name: str = "r1") -> int:
+    """Return what a run reads where nothing is wrong, which may take longer than the patience with faults."""
+    ends = monotonic() + RECOVERY
+    while isinstance(found := outcome(lambda: batch(core, name))[0], RunpinError):
+        assert found.retryable, found
+        assert monotonic() < ends, found
+    assert isinstance(found, int)
+    return found
+
+
 def read_on(core: Runpin, row: Row) -> float:
     """Read a pinned run and its channel again and again, and return how long the longest took."""
     longest = 0.0
@@ -147,11 +157,12 @@ def recovered(core: Runpin, begun: float) -> float:
 def test_a_fault_costs_no_run_its_configuration(front: Front, tmp_path: Path, row: Row) -> None:
     """Cached answers at once, typed errors in time for the rest, and all is as before when the fault is over."""
     patience = max(row.patience, LONG)
-    front.proxy.latency = 0.2
+    # Far more than the moment that a read waits: one whose wait begins late would still get the answer otherwise.
+    front.proxy.latency = 0.4
     front.proxy.mark = marks(BODY, BODY.index(b"7") + 1)
     host, before = tmp_path / "host", held()
     with front.core(host, patience) as warm:
-        assert batch(warm) == 7
+        assert once_it_answers(warm) == 7
         while warm.resolver.channel(SCOPE).stale:
             Event().wait(0.05)
         with front.proxy.faulty(row.fault):
@@ -165,7 +176,7 @@ def test_a_fault_costs_no_run_its_configuration(front: Front, tmp_path: Path, ro
         assert longest < 0.25 + SLACK
 
         settle_publication(warm, published)
-        assert batch(warm, "after") == 9
+        assert once_it_answers(warm, "after") == 9
         assert batch(warm) == 7
         assert not warm.resolver.channel(SCOPE, STABLE).stale or recovered(warm, begun)
         took = monotonic() - begun
