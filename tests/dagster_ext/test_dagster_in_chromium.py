@@ -34,7 +34,7 @@ CORRECTED = "so its tag runpin/payments was corrected"
 # All steps of a run in one process: a test of pages has no need of more.
 AT_ONCE: Mapping[str, Any] = {"execution": {"config": {"in_process": {}}}}
 
-PATIENCE = 30_000
+PATIENCE = 60_000
 """Milliseconds a page may take."""
 
 
@@ -178,13 +178,13 @@ def test_the_tag_of_a_run_narrows_the_list(stage: Stage, window: Page) -> None:
 def test_the_graph_shows_what_a_change_made_out_of_date(stage: Stage, window: Page) -> None:
     """One document changed, so the asset that reads it is unsynced, and no other; nothing is once that is made anew."""
     _open_graph(window, stage)
-    stale = _unsynced(window)
+    stale = _unsynced(window, ["payments_fees"])
     # What is made from it is made with it, or it would be out of date next.
     _finished(stage.dagster.api, _made(stage.dagster.api, ["payments_fees", "payments_report"]))
     _open_graph(window, stage)
 
     assert ["payments_fees"] == stale
-    assert [] == _unsynced(window)
+    assert [] == _unsynced(window, [])
 
 
 @pytest.mark.parametrize(("asset", "which"), [("payments_extract", "second"), ("payments_settlement", "first")])
@@ -197,7 +197,7 @@ def test_the_page_of_an_asset_names_the_snapshot_that_made_it(
     digest = stage.dagster.api.materialization(asset).metadata["runpin/payments/etl"]
 
     expect(_entry(window, SNAPSHOT)).to_contain_text(str(snapshot), timeout=PATIENCE)
-    expect(_entry(window, "runpin/payments/etl")).to_contain_text(digest)
+    expect(_entry(window, "runpin/payments/etl")).to_contain_text(digest, timeout=PATIENCE)
 
 
 def test_the_page_of_a_run_reports_a_corrected_label(stage: Stage, window: Page) -> None:
@@ -225,10 +225,15 @@ def _open_graph(page: Page, stage: Stage) -> None:
     expect(_nodes(page).filter(has_text="Materialized")).to_have_count(len(ASSETS), timeout=PATIENCE)
 
 
-def _unsynced(page: Page) -> list[str]:
-    """Return the assets of the graph that are marked as out of date."""
+def _unsynced(page: Page, expected: list[str]) -> list[str]:
+    """Return the assets of the graph that are marked as out of date, which may be drawn after all has arrived."""
     nodes = {asset: _nodes(page).filter(has=page.get_by_text(asset, exact=True)) for asset in ASSETS}
-    return [asset for asset, node in nodes.items() if "Unsynced" in (node.text_content() or "")]
+
+    def marked() -> list[str]:
+        return [asset for asset, node in nodes.items() if "Unsynced" in (node.text_content() or "")]
+
+    wait_until(lambda: expected == marked(), PATIENCE / 1000, pause=0.2)
+    return marked()
 
 
 def _nodes(page: Page) -> Locator:
