@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine that stands still for a moment is no failure of an example, nor of what makes it.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # Before anything imports them, so that a failed assertion in a contract shows its values.
 pytest.register_assert_rewrite(
