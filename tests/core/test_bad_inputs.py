@@ -24,6 +24,11 @@ ADDRESS = "http://127.0.0.1:1"
 """Stands for the listener's in the names of the tests."""
 
 SECONDS = 5.0
+"""Of processor time, which people feel as so many seconds where nobody else computes."""
+
+LONG = 60.0
+"""Seconds on the clock that nothing takes on the busiest machine; what is not ended goes on for minutes."""
+
 TABLE = (*SCHEMAS, *MESSAGES, *TEXTS, *references(ADDRESS))
 CASES = {bad.name: bad for bad in TABLE}
 FIRST_ONLY = ("plan", "publish")
@@ -101,12 +106,12 @@ def test_every_entry_point_answers(
     """What is wrong is found with rule and file, in time; nothing is fetched; no value is shown or logged."""
     bad = CASES[name]
     with caplog.at_level(logging.DEBUG):
-        started = time.monotonic()
+        started, used = time.monotonic(), time.process_time()
         heard = getattr(doors, door)(bad)
-        took = time.monotonic() - started
+        took, used = time.monotonic() - started, time.process_time() - used
 
     assert expected_at(door, bad, heard.found), heard
-    assert took < SECONDS
+    assert (used < SECONDS, took < LONG) == (True, True), (used, took)
     assert PLANTED not in heard.said + caplog.text
     assert nobody_came(listener)
     if bad.reads is not None and door in ("check", "plan"):
@@ -148,7 +153,7 @@ def test_the_library_ends_it_too(doors: Doors) -> None:
     with pytest.raises(CheckFailed, match=r"processor time|took longer") as caught:
         doors.check(SLOW[0])
 
-    assert time.monotonic() - started < doors.sandbox.limits.wall + 1
+    assert time.monotonic() - started < doors.sandbox.limits.wall + LONG
     assert f"{DOCUMENT}.json" == caught.value.where
     assert PLANTED not in f"{caught.value} {caught.value!r} {caught.getrepr()}"
 
@@ -172,12 +177,12 @@ def test_a_file_that_is_far_too_large_is_not_read(doors: Doors, tmp_path: Path, 
     with (cli.config / f"{DOCUMENT}.yaml").open("r+b") as file:
         file.truncate(size)
     large = replace(CASES["46-large"], name=str(cli.config))
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(SourceError, match="bytes"):
         doors.check(large)
     answer = cli.run("validate", "-r", str(cli.config), "--json")
 
-    assert time.monotonic() - started < SECONDS
+    assert time.process_time() - started < SECONDS
     assert 6 == answer.code
     assert f"{DOCUMENT}.yaml" in str(answer.error["where"])
 

@@ -162,11 +162,11 @@ def test_many_items_are_compared_at_once() -> None:
     """A list as long as a file may hold is checked for doubles in linear time."""
     schema = {"properties": {"a": {"uniqueItems": True}}}
     rows = [{"n": number, "t": [number]} for number in range(12_000)]
-    started = time.monotonic()
+    started = time.process_time()
 
     assert ours(schema, {"a": rows})
     assert not ours(schema, {"a": [*rows, {"t": [5], "n": 5.0}]})
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_undeclared_keys_are_those_that_nothing_names() -> None:

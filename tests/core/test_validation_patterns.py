@@ -48,19 +48,19 @@ def findings(value: dict[str, Any], content: dict[str, Any]) -> tuple[Finding, .
 def test_no_pattern_takes_long(draft: str, rules: dict[str, Any], pattern: str) -> None:
     """Wherever a schema may hold a pattern, and behind every kind of reference, the worst ones answer at once."""
     content = json.loads(json.dumps({"$schema": draft, **rules}).replace('"@"', json.dumps(pattern)))
-    started = time.monotonic()
+    started = time.process_time()
     findings({BAIT: BAIT, "n": {BAIT: BAIT}}, content)
 
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_long_text_is_matched_in_linear_time() -> None:
     """The longest text that a file may hold, against the worst pattern, takes no second."""
-    started = time.monotonic()
+    started = time.process_time()
     found = findings({"a": "a" * 65_000 + "!"}, {"properties": {"a": {"pattern": "^(a+)+$"}}})
 
     assert ["/a"] == [each.pointer for each in found]
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
