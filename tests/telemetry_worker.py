@@ -150,7 +150,7 @@ def _look(world: World, host: Host) -> None:
             world.store, world.ledger, host.resolver, world.clock, environment="prod", tenant=None, interval=0.05
         ),
     )
-    watch.wait_for_view(10)
+    watch.wait_for_view(60)
     world.publish({"etl": {"book": world.clock.monotonic()}}, scope=LEDGER)
     while watch.lag is None:
         Event().wait(0.02)

@@ -112,10 +112,11 @@ def test_our_metrics_arrive_with_their_units(exported: Exported) -> None:
     """Each that the reference names, and the pin counts as one of its snapshot."""
     receiver, said = exported
     units = {metric: {point.unit for point in receiver.points(metric)} for metric in OURS}
-    (pins,) = receiver.points("runpin.pins", config_snapshot_id=said["snapshot"])
+    # A worker that takes longer than a second exports the same more than once.
+    pins = receiver.points("runpin.pins", config_snapshot_id=said["snapshot"])
 
     assert {metric: {unit} for metric, unit in OURS.items()} == units
-    assert (1, "channel") == (pins.value, pins.attributes["config.pin.asked"])
+    assert {(1, "channel")} == {(each.value, each.attributes["config.pin.asked"]) for each in pins}
 
 
 def test_baggage_goes_along_while_the_run_is_active(exported: Exported) -> None:
@@ -202,8 +203,9 @@ def test_every_panel_shows_something(panel: str, scraped: PrometheusServer) -> N
     asked = set(re.findall(r"runpin_[a-z_]+(?=[{\[ )])", expression)) - {"runpin_step"}
 
     assert asked
-    assert asked <= scraped.metrics()
-    assert scraped.wait_for(expression, timeout=20)
+    # The last scrape may have come in the middle of what the worker did.
+    assert all(scraped.wait_for(metric) for metric in asked), asked - scraped.metrics()
+    assert scraped.wait_for(expression)
 
 
 def test_the_dashboard_is_one() -> None:
@@ -241,7 +243,7 @@ def test_the_alerts_are_rules(prometheus: PrometheusPrograms) -> None:
 @pytest.mark.prometheus
 def test_alerts_fire_on_what_really_happened(scraped: PrometheusServer) -> None:
     """The worker asked for what nobody published, which is the one thing that no minutes are waited for."""
-    found = scraped.wait_for('ALERTS{alertname="RunpinPinsFail", alertstate="firing"}', timeout=30)
+    found = scraped.wait_for('ALERTS{alertname="RunpinPinsFail", alertstate="firing"}')
 
     assert {"UnknownChannel"} == {each["metric"]["error_type"] for each in found}
     assert {"runpin_pins_total", "runpin_errors_total"} <= scraped.metrics()
