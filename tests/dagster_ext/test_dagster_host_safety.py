@@ -104,7 +104,7 @@ def said_once(dagster: PinnedDagster) -> Iterator[None]:
         return [now - then for now, then in zip(complaints(), before, strict=True)]
 
     yield
-    dagster.api.wait_for(lambda: all(new()), 60.0, lambda: f"only {new()} complaints")
+    dagster.api.wait_for(lambda: all(new()), 120.0, lambda: f"only {new()} complaints")
 
     assert [1, 1] == new()
 
