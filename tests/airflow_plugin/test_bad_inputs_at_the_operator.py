@@ -23,6 +23,11 @@ from bad_inputs import DOCUMENT, PLANTED
 from runpin.assembly import default
 
 SECONDS = 5.0
+"""Of processor time in this process, which people feel as so many seconds where nobody else computes."""
+
+LONG = 60.0
+"""Seconds on the clock that nothing takes on the busiest machine; what is not ended goes on for minutes."""
+
 NAMES = tuple(name for name in table() if name != ENDLESS.name)
 COUNTS = ("errors", "warnings", "notes")
 
@@ -85,14 +90,14 @@ def test_the_operator_answers(
     """It denies for good and logs rule and file, or accepts; nothing is fetched, and no value is shown or logged."""
     bad = table()[name]
     with caplog.at_level(logging.DEBUG):
-        started = time.monotonic()
+        started, used = time.monotonic(), time.process_time()
         outcome = judge(doors, name)
-        took = time.monotonic() - started
+        took, used = time.monotonic() - started, time.process_time() - used
     said = "".join(capfd.readouterr())
 
     assert sorted(bad.found) == found_in_lines(said)
     assert bool(bad.found) == (outcome.xcom is None)
-    assert took < SECONDS
+    assert (used < SECONDS, took < LONG) == (True, True), (used, took)
     assert PLANTED not in json.dumps(outcome.xcom) + outcome.failure + said + caplog.text
     assert listener.nobody_came()
 
