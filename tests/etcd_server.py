@@ -27,7 +27,7 @@ from runpin.clock import SystemClock
 from runpin.etcd.cluster import Cluster
 from runpin.etcd.transactions import one
 
-_START = 30.0
+_START = 60.0
 _prefixes = count(1)
 
 

@@ -59,7 +59,7 @@ HEALTHY = 0.7 if OPERATIONS < 10_000 else 4.0
 
 def leader_of(server: EtcdServer) -> int:
     """Return the place of the leader, once there is one."""
-    deadline = monotonic() + 30
+    deadline = monotonic() + 60
     while (found := server.leader()) is None:
         if monotonic() > deadline:
             pytest.fail("no member leads")

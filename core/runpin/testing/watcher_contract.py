@@ -55,7 +55,7 @@ class WatcherContract:
         across_processes: whether a watcher sees what another process did.
     """
 
-    long = 30.0
+    long = 60.0
     across_processes = True
 
     def settled(self, watcher: Watcher) -> None:
