@@ -11,7 +11,7 @@ import pytest
 
 from demo.processes import wait_until
 from pinned_airflow import PinnedAirflow
-from runpin.model import Pin, SnapshotId
+from runpin.model import Asked, Pin, SnapshotId
 from runpin.testing.ledger_contract import every_pin
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -23,7 +23,12 @@ AFTER = 3
 
 
 class Starter:
-    """Starts a run every half second."""
+    """
+    Starts a run every half second.
+
+    Attributes:
+        runs: the ids of those that it has begun to start.
+    """
 
     def __init__(self, airflow: PinnedAirflow) -> None:
         self._airflow = airflow
@@ -37,8 +42,9 @@ class Starter:
         def go_on() -> None:
             while not enough.wait(0.5):
                 run_id = f"r{len(self.runs)}"
-                self._airflow.start(DAG, run_id)
+                # Before the answer: a run whose answer comes late may have read long ago.
                 self.runs.append(run_id)
+                self._airflow.start(DAG, run_id)
 
         thread = Thread(target=go_on, name="starter")
         thread.start()
@@ -60,15 +66,16 @@ def test_no_run_is_pinned_to_what_was_rolled_back(pinned_airflow: PinnedAirflow)
     airflow.add_dags(DAG, GATED)
     good, bad = (airflow.published.publish("billing") for _ in range(2))
     with airflow.published.changing(), starter.busy():
-        wait_until(lambda: bool(pins_of(airflow, bad)), 60, pause=0.1)
+        # Once proposed, and not only read by a run that started before the scheduler's first look at this channel.
+        assert wait_until(lambda: Asked.PROPOSAL in {pin.asked for pin in pins_of(airflow, bad)}, 120, pause=0.1)
         for run_id in ("in-flight", "about-to-read"):
             airflow.start(GATED, run_id)
         airflow.open_gate("in-flight", "first")
-        wait_until(lambda: bool(airflow.seen(GATED, "in-flight")), 60, pause=0.1)
+        assert wait_until(lambda: bool(airflow.seen(GATED, "in-flight")), 120, pause=0.1)
         carried = airflow.carried(GATED, "about-to-read")
         airflow.runpin("rollback", "billing", "--environment", "prod", "--reason", "broken")
         returned, before, started = datetime.now(UTC), pins_of(airflow, bad), len(starter.runs)
-        wait_until(lambda: len(starter.runs) >= started + AFTER, 60, pause=0.1)
+        assert wait_until(lambda: len(starter.runs) >= started + AFTER, 120, pause=0.1)
     for run_id, gate in (("in-flight", "second"), ("about-to-read", "first"), ("about-to-read", "second")):
         airflow.open_gate(run_id, gate)
     for dag_id, run_id in [*((DAG, run_id) for run_id in starter.runs), (GATED, "in-flight"), (GATED, "about-to-read")]:
