@@ -36,7 +36,13 @@ class Observed:
     def spans(self, name: str, kind: str) -> list[ReceivedSpan]:
         """Return the spans *name* in the trace of a run."""
         (first,) = self.receiver.wait_for("worker.reads_nothing", airflow_dag_run_run_id=self.runs[kind])
-        return [span for span in self.receiver.spans(name) if (span.name, span.trace_id) == (name, first.trace_id)]
+
+        def there() -> list[ReceivedSpan]:
+            return [span for span in self.receiver.spans(name) if (span.name, span.trace_id) == (name, first.trace_id)]
+
+        # Each process exports for itself, so what another one has done before may be heard of later.
+        assert wait_until(lambda: bool(there()), 120.0), name
+        return there()
 
     def log(self, kind: str, task_id: str) -> Mapping[str, Any]:
         """Return what each line of a task's log says the snapshot is, by the line's text."""
@@ -65,6 +71,8 @@ def _ran(receiver: OtlpReceiver, airflow: PinnedAirflow) -> Observed:
     airflow.add_dags(DAG, TAKER)
     airflow.start(DAG, "detailed", {"airflow/task_span_detail_level": 2})
     airflow.finish(DAG, "detailed")
+    # The scheduler makes it when it comes to it, whatever was asked for meanwhile.
+    assert wait_until(lambda: len(airflow.api.runs(DAG)) > 1, 120.0, pause=0.2), "a scheduled run"
     (scheduled,) = [run["dag_run_id"] for run in airflow.api.runs(DAG) if run["dag_run_id"] != "detailed"]
     airflow.finish(DAG, scheduled)
     runs = {"scheduled": scheduled, "detailed": "detailed"}
@@ -136,12 +144,12 @@ def test_a_run_that_assets_started_says_what_made_them(observed: Observed) -> No
 
 def test_our_metrics_come_along_with_airflows(observed: Observed) -> None:
     """The scheduler tells how old its view is, and each task, at its end, what it has pinned."""
-    pins = observed.receiver.points("runpin.pins", config_snapshot_id=observed.snapshot)
-    ages = observed.receiver.points("runpin.cache.age", config_environment="prod")
+    receiver = observed.receiver
+    # Tasks export when they end, which is after their run has, and Airflow counts when it comes to it.
+    awaited = ("runpin.pins", "runpin.cache.age", "runpin.pin.duration", "airflow.scheduler_heartbeat")
+    assert wait_until(lambda: all(map(receiver.points, awaited)), 120)
+    pins = receiver.points("runpin.pins", config_snapshot_id=observed.snapshot)
 
     assert {"proposal"} == {point.attributes["config.pin.asked"] for point in pins}
     assert {1.0} == {point.value for point in pins}
-    assert ages
-    assert observed.receiver.points("runpin.pin.duration")
-    # Airflow counts when it comes to it.
-    assert wait_until(lambda: bool(observed.receiver.points("airflow.scheduler_heartbeat")), 120)
+    assert receiver.points("runpin.cache.age", config_environment="prod")
