@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
@@ -16,6 +18,8 @@ from typing import Any
 from command_line import PROGRAM
 from demo.airflow_api import AirflowApi, Run
 from demo.engine import AirflowEngine
+from demo.processes import wait_until
+from heard_airflow import wait_until_heard
 from run_reports import FILE, Sighting, gate, sightings
 from runpin.assembly import Runpin
 from runpin.canonical import canonical, snapshot_of
@@ -110,6 +114,8 @@ class PinnedAirflow:
     engine: AirflowEngine
     folder: Path
     _gone: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    _deleted: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _probes: Iterator[int] = field(default_factory=count)
 
     @property
     def api(self) -> AirflowApi:
@@ -141,6 +147,24 @@ class PinnedAirflow:
         """Trigger a run."""
         self.api.trigger(dag_id, run_id, conf, note=note)
 
+    def wait_until_proposed(self, snapshot: SnapshotId) -> None:
+        """Wait until the scheduler, which looks at channels now and then, proposes *snapshot* or what came after it."""
+        probe = f"probe_{snapshot.application}"
+        if not (self.engine.dags / "probing.py").exists():
+            self.add_dags()
+        self.api.unpause(probe)
+
+        def proposed() -> bool:
+            run_id = f"{probe}-{next(self._probes)}"
+            self.start(probe, run_id)
+            found = self.finish(probe, run_id)["conf"] or {}
+            # It runs no process, and nobody who lists runs shall find it.
+            self.api.delete_run(probe, run_id)
+            carried = found.get("runpin", {}).get("pins", {}).get(snapshot.application)
+            return carried is not None and SnapshotId.parse(carried).sequence >= snapshot.sequence
+
+        assert wait_until(proposed, 120.0, pause=0.2), f"{snapshot} is not proposed"
+
     def finish(self, dag_id: str, run_id: str, state: str = "success") -> Run:
         """Wait until a run has ended in *state*, and return it."""
         run = self.api.wait_for_run(dag_id, run_id, timeout=180)
@@ -149,9 +173,12 @@ class PinnedAirflow:
         return run
 
     def delete(self, dag_id: str, run_id: str) -> None:
-        """Delete a run, and take what is told about it from now on for another one's."""
+        """Delete a run that has ended, and take what is told about it from now on for another one's."""
         seen, pins = len(self.seen(dag_id, run_id)), len(self.pins(dag_id, run_id))
         before = self._gone.get((dag_id, run_id), (0, 0))
+        self._deleted[dag_id, run_id] += 1
+        attempts = self.attempts(dag_id, run_id)
+        wait_until_heard(self.engine, dag_id, run_id, attempts, times=self._deleted[dag_id, run_id])
         self.api.delete_run(dag_id, run_id)
         self._gone[dag_id, run_id] = (before[0] + seen, before[1] + pins)
 

@@ -18,9 +18,6 @@ from demo.airflow_rest import AirflowRefused, AirflowRest, Json
 FINISHED = frozenset({"success", "failed"})
 """The states in which a run stays until somebody clears it."""
 
-_HEARING = 4.0
-"""Seconds in which a scheduler hears how a process has ended."""
-
 
 class Run(TypedDict):
     """A DAG run; times are ISO 8601 strings."""
@@ -134,10 +131,12 @@ class AirflowApi(AirflowRest):
         return found
 
     def delete_run(self, dag_id: str, run_id: str) -> None:
-        """Delete a run with its task instances, so that its id can be used again."""
-        # The scheduler hears how a task's process ended a moment after the run shows it. A run of the same id that
-        # is queued before that is taken for the old one, killed, and fails; nothing tells when it has heard.
-        time.sleep(_HEARING)
+        """
+        Delete a run with its task instances.
+
+        Its id can be used again once the scheduler has heard how its tasks' processes ended, a moment after the run
+        shows it; a run of the same id that is queued before is taken for the old one, killed, and fails.
+        """
         self.call("DELETE", f"/dags/{dag_id}/dagRuns/{run_id}")
 
     def clear_run(self, dag_id: str, run_id: str, *, only_failed: bool = False) -> Run:
