@@ -31,6 +31,7 @@ def labelled(airflow: PinnedAirflow) -> Mapping[str, SnapshotId]:
     for run_id, snapshot in expected.items():
         airflow.start(DAG, run_id, {"runpin": {"pins": {"reports": str(snapshot)}}})
         airflow.finish(DAG, run_id)
+    airflow.wait_until_proposed(versions[11])
     airflow.start(DAG, "v12", note="look at this")
     airflow.finish(DAG, "v12")
     return {**expected, "v12": versions[11]}

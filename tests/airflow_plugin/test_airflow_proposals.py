@@ -28,14 +28,14 @@ def airflow(pinned_airflow: PinnedAirflow) -> Iterator[PinnedAirflow]:
 @pytest.fixture(scope="module")
 def old(airflow: PinnedAirflow) -> SnapshotId:
     """Return a snapshot that the channel left some time ago."""
-    wait_until(lambda: len(airflow.published.stands) > 3, 30)
+    assert wait_until(lambda: len(airflow.published.stands) > 3, 120)
     return airflow.published.stands[0][1]
 
 
 def proposed(airflow: PinnedAirflow, dag_id: str, run_id: str) -> SnapshotId:
     """Return the snapshot that a run carries, once the channel has left it."""
     snapshot = SnapshotId.parse(airflow.carried(dag_id, run_id)["pins"]["payments"])
-    wait_until(lambda: airflow.published.stands[-1][1] != snapshot, 30)
+    assert wait_until(lambda: airflow.published.stands[-1][1] != snapshot, 120)
     return snapshot
 
 
@@ -123,6 +123,7 @@ def test_a_copy_of_another_runs_conf_is_a_run_of_its_own(airflow: PinnedAirflow)
     airflow.start(PAIR, "original")
     conf = airflow.finish(PAIR, "original")["conf"]
     first = airflow.one_snapshot(PAIR, "original")
+    airflow.wait_until_proposed(airflow.published.stands[-1][1])
     airflow.start(PAIR, "copy", conf)
     copied = airflow.finish(PAIR, "copy")["conf"] or {}
     second = airflow.one_snapshot(PAIR, "copy")
@@ -138,6 +139,7 @@ def test_a_run_that_is_created_again_is_a_run_of_its_own(airflow: PinnedAirflow)
     airflow.finish(PAIR, "again")
     first = airflow.one_snapshot(PAIR, "again")
     airflow.delete(PAIR, "again")
+    airflow.wait_until_proposed(airflow.published.stands[-1][1])
     airflow.start(PAIR, "again")
     airflow.finish(PAIR, "again")
     second = airflow.one_snapshot(PAIR, "again")
