@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Page, Request, WebSocket, sync_playwright
+from playwright.sync_api import Page, Request, WebSocket, expect, sync_playwright
 
 from system_packages import installed
 
@@ -24,6 +24,9 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 
 _COUNTED = re.compile(r"^\d+\+? Dag Runs?$")
 _RUN = re.compile(r"/runs/([0-9a-f-]{36})")
+
+_PATIENCE = 60_000
+"""Milliseconds in which a page has to show what it is expected to, and to let us click; a busy machine needs some."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 
@@ -62,7 +65,9 @@ def browser_page(chromium: Path, request: pytest.FixtureRequest) -> Iterator[Pag
     name = request.node.name
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=list(_QUIET))
+        expect.set_options(timeout=_PATIENCE)
         page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="UTC")
+        page.set_default_timeout(_PATIENCE)
         page.on("pageerror", lambda error: _log.warning("%s: %s", name, error))
         page.on("requestfailed", lambda failed: _log.warning("%s: %s %s", name, failed.url, failed.failure))
         yield page
@@ -90,7 +95,7 @@ def listed_run_ids(page: Page, airflow_url: str, conf_contains: str) -> list[str
     query = urlencode({"conf_contains": conf_contains})
     page.goto(f"{airflow_url}/dag_runs?{query}")
     # The heading counts the runs once they have arrived; until then the table holds grey placeholders.
-    page.get_by_text(_COUNTED).wait_for(timeout=30_000)
+    page.get_by_text(_COUNTED).wait_for()
     cells = page.get_by_test_id("table-list").get_by_test_id("table-cell-dag_run_id")
     return [cell.inner_text().strip() for cell in cells.all()]
 
