@@ -31,7 +31,7 @@ from runpin.testing.ledger_contract import snapshot_id
 from runpin.testing.store_contract import SCOPE, TENANT, move, publish
 from runpin.watching import ChannelWatch
 
-LONG = 30.0
+LONG = 60.0
 """Seconds that no test waits for, unless something is wrong."""
 
 
@@ -138,10 +138,11 @@ def test_a_look_that_finds_nothing_new_sends_nothing(server: Server, endpoint: E
         move(store, publish(store, 1), 0, name)
     watcher = watcher_of(endpoint, interval=0.2)
     server.double.requests.clear()
-    assert watcher.wait(1) is None
+    # Once on most machines: a look has two pages.
+    while len(looks(server)) < 2:
+        assert watcher.wait(1) is None
     seen = looks(server)
 
-    assert len(seen) >= 2
     assert all("if-none-match" in each.headers for each in seen)
     assert {"GET"} == {each.method for each in seen}
 
@@ -162,7 +163,9 @@ def test_closing_ends_a_wait_at_once(server: Server, endpoint: Endpoint) -> None
 def test_an_outage_is_raised_once_and_then_rested_from(server: Server, fault: Fault, store: AzureStore) -> None:
     """A wait during the rest asks nobody; the first change after it is not certain."""
     with server.endpoint(0.6) as endpoint:
-        watcher = watcher_of(endpoint, interval=0.05)
+        watcher = AzureWatcher(endpoint, "prod", None, interval=0.05)
+        # On a busy machine the first request takes longer than the patience that the faults are for.
+        assert Change("prod", None, certain=False) == told_after_failures(watcher)
         server.faults = lambda _: fault
         with pytest.raises(StoreUnavailable):
             watcher.wait(LONG)
@@ -198,19 +201,21 @@ def told_after_failures(watcher: AzureWatcher) -> Change | None:
 def test_a_rest_that_the_service_asks_for_is_kept(server: Server, endpoint: Endpoint, store: AzureStore) -> None:
     """Neither the interval nor a hint makes the watcher ask before it is over."""
     watcher = watcher_of(endpoint)
-    server.rest = 1500
+    # Nobody looks before somebody waits, and once it is refused, what moves has no time to.
+    move(store, publish(store, 1), 0)
+    server.rest = 3000
     server.fail(Fault.THROTTLED, key="channels/")
+    began = monotonic()
     with pytest.raises(StoreUnavailable, match="quota"):
         watcher.wait(LONG)
-    refused, asked = monotonic(), len(looks(server))
+    asked = len(looks(server))
     watcher.hint()
-    move(store, publish(store, 1), 0)
     early = [watcher.wait(0.3), len(looks(server)) - asked]
     change = watcher.wait(LONG)
 
     assert [None, 0] == early
     assert Change("prod", None, certain=False) == change
-    assert monotonic() - refused >= 1.4
+    assert monotonic() - began >= 3
 
 
 def test_while_the_service_wants_to_rest_the_process_asks_nothing(
@@ -295,11 +300,13 @@ def test_the_other_backend_is_asked_once_however_often_this_one_is(server: Serve
     beside = Beside()
     watcher = watcher_of(endpoint, beside=beside)
     before = len(looks(server))
-    assert [None, None] == [watcher.wait(0.5), watcher.wait(0.5)]
+    waits = 0
+    while waits < 2 or len(looks(server)) - before <= 4:
+        assert watcher.wait(0.5) is None
+        waits += 1
     beside.say(Change("prod", None))
 
     assert Change("prod", None) == watcher.wait(LONG)
-    assert len(looks(server)) - before > 4
     assert 1 == beside.waits
     watcher.close()
 
