@@ -189,14 +189,14 @@ def test_a_lock_that_is_not_to_be_had_is_asked_for_again(postgres_url: str, *, k
 
     def stand_still(_core: object) -> None:
         inside.set()
-        done.wait(30)
+        done.wait(60)
 
-    with opened(postgres_url, patience=60.0) as holder, opened(url, patience=1.0 if kept else 30.0) as database:
+    with opened(postgres_url, patience=60.0) as holder, opened(url, patience=3.0 if kept else 60.0) as database:
         ledger = SqlLedger(database)
-        ledger.put_if_absent(pin_of(1))
+        SqlLedger(holder).put_if_absent(pin_of(1))
         holding = Thread(target=holder.write, args=(stand_still, fence(snapshot_id(1), shared=True)))
         holding.start()
-        inside.wait(30)
+        assert inside.wait(60)
         begun = monotonic()
         if kept:
             with pytest.raises(StoreUnavailable, match="kept a lock"):
