@@ -30,7 +30,7 @@ from runpin.testing.store_contract import move, publish
 
 PATIENCE = 1.0
 # The machine may be busy; without an end, the first of these would take half a minute.
-SLACK = 2.0
+SLACK = 15.0
 
 
 @pytest.fixture
@@ -170,7 +170,8 @@ def test_the_next_endpoint_is_asked(etcd_server: EtcdServer, behave: Behaviour) 
             pins = [ledger.put_if_absent(pin_of(1, run_key(str(number)))) for number in range(20)]
 
     assert len(pins) == 20
-    assert monotonic() - begun < 6
+    # Asked each time, the bad one would cost half a minute.
+    assert monotonic() - begun < 20
 
 
 def test_a_refused_connection_is_an_error_in_time() -> None:
