@@ -131,7 +131,7 @@ def test_the_web_interface_lists_the_same_runs(tagged: AirflowEngine, browser_pa
 def test_a_killed_scheduler_comes_back(stage: AirflowEngine) -> None:
     """A component that was killed is seen to be dead, and runs go on once it has been started again."""
     stage.kill("scheduler")
-    died = wait_until(lambda: not stage.alive("scheduler"), 10.0)
+    died = wait_until(lambda: not stage.alive("scheduler"), 60.0)
     stage.api.trigger("stage", "after-the-kill")
     stage.restart("scheduler")
 
@@ -142,11 +142,14 @@ def test_a_killed_scheduler_comes_back(stage: AirflowEngine) -> None:
 def test_a_component_that_ends_by_itself_is_noticed(stage: AirflowEngine) -> None:
     """Whoever waits for something learns at once who is gone and what it wrote last."""
     os.kill(stage.pid("triggerer"), signal.SIGKILL)
-    wait_until(lambda: not stage.alive("triggerer"), 10.0)
-    with pytest.raises(EngineFailed, match=r"(?s)ended by itself: triggerer.*Starting the triggerer"):
+    assert wait_until(lambda: not stage.alive("triggerer"), 60.0)
+    last = stage.logs("triggerer", tail=1)
+    with pytest.raises(EngineFailed, match="ended by itself: triggerer") as failed:
         stage.api.wait_for_dag("no-such-dag")
     stage.restart("triggerer")
 
+    # Not its first words: it says something each minute, and a busy suite takes more of that than the message holds.
+    assert last in str(failed.value)
     assert stage.alive("triggerer")
 
 
@@ -186,7 +189,7 @@ def test_an_engine_whose_owner_was_killed_is_ended_by_its_guard(tmp_path: Path) 
     left_behind = int(owner.stdout)
 
     assert owner.returncode == -signal.SIGKILL
-    assert wait_until(lambda: not is_running(left_behind), 30.0)
+    assert wait_until(lambda: not is_running(left_behind), 60.0)
 
 
 def _named(*commands: str) -> list[str]:
