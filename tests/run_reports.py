@@ -19,7 +19,8 @@ from typing import Any
 FILE = "RUN_REPORTS"
 """The variable that names the file of lines; the folder beside it holds gates."""
 
-PATIENCE = 60.0
+PATIENCE = 300.0
+"""Seconds; a task that waits for the test does so while other tasks, which the test waits for, are started."""
 
 
 @dataclass(frozen=True, slots=True)

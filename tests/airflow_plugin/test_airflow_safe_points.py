@@ -197,7 +197,7 @@ def looks(airflow: PinnedAirflow, dag_id: str, run_id: str) -> dict[str, list[st
 
 
 def wait_for_looks(airflow: PinnedAirflow, *where: str, runs: Sequence[tuple[str, str]] = RUNS) -> None:
-    """Return when each of *runs* has looked there; a task that the test has to let go on waits for a minute."""
+    """Return when each of *runs* has looked there; a task that the test has to let go on waits as long."""
     wait_for(lambda: all(looks(airflow, *run)[each] for run in runs for each in where), f"no run comes to {where}")
 
 

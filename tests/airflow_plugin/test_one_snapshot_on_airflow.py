@@ -149,7 +149,7 @@ def test_a_child_run_inherits(airflow: PinnedAirflow) -> None:
 def test_a_run_that_an_asset_starts_sees_one_snapshot(airflow: PinnedAirflow) -> None:
     """Who starts a run makes no difference."""
     airflow.api.create_asset_event("pinned_rates")
-    started = wait_until(lambda: bool(airflow.api.runs("pinned_by_asset")), 60, pause=0.2)
+    started = wait_until(lambda: bool(airflow.api.runs("pinned_by_asset")), 120, pause=0.2)
 
     assert started
     run_id = airflow.api.runs("pinned_by_asset")[0]["dag_run_id"]

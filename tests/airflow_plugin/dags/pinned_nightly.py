@@ -16,7 +16,7 @@ from run_reports import looks_so_far, note, report
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-ABSENCE = 4
+ABSENCE = 10
 """
 Seconds between two processes of one try.
 
