@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pinned_airflow import PinnedAirflow
-from runpin.model import Asked
+from runpin.model import STABLE, Asked, Scope
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -37,6 +37,8 @@ def airflow(pinned_airflow: PinnedAirflow, tmp_path_factory: pytest.TempPathFact
     pinned_airflow.runpin("init", str(config))
     # Tests before this one may have published from elsewhere, which `runpin publish` takes for a rewritten branch.
     pinned_airflow.runpin("publish", "--repository", str(config), "--environment", "prod", "--accept-rewrite")
+    # Before that, runs may be given what other tests have published, which the examples cannot read.
+    pinned_airflow.wait_until_proposed(pinned_airflow.core.store.channel(Scope("payments", "prod"), STABLE).snapshot)
     return pinned_airflow
 
 
