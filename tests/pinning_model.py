@@ -6,6 +6,7 @@ Hypothesis drives it. It keeps what each run was seen to read, and looks into th
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -27,6 +28,10 @@ QUICK = settings(
 THOROUGH = settings(QUICK, max_examples=400, report_multiple_bugs=False, phases=[Phase.generate])
 
 
+MEMORY = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - in a folder of its own
+"""Where the caches of thousands of stories do not wait for a disk that others keep busy."""
+
+
 class Runs(RuleBasedStateMachine):
     """The model: for each run, what it was seen to read; a change needs a higher epoch in the ledger."""
 
@@ -37,7 +42,7 @@ class Runs(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.folder = tempfile.TemporaryDirectory(dir=MEMORY)
         self.world = World(Path(self.folder.name))
         self.published: list[SnapshotId] = []
         self.proposals: dict[str, Proposal] = {}
