@@ -193,7 +193,7 @@ class AirflowApi(AirflowRest):
         conf: Mapping[str, Any] | None = None,
         *,
         max_active_runs: int = 10,
-        timeout: float = 60.0,
+        timeout: float = 180.0,
     ) -> int:
         """
         Create runs for every logical date from *first* to *last* and return the id of the backfill.

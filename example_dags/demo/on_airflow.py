@@ -13,6 +13,7 @@ from demo.engine import AirflowEngine
 
 DAG = "payments_nightly"
 OPERATORS = "payments_with_operators"
+CHILD = "payments_daily"
 FINISHED_IN_TIME = 240.0
 
 
@@ -29,12 +30,13 @@ class Seen:
 def walk(demo: Demo, engine: AirflowEngine, first: str) -> tuple[str, dict[str, str]]:
     """Run twice with a change in between; return the second snapshot and which run expects which."""
     api = engine.api
-    for dag in (DAG, OPERATORS, "payments_daily"):
+    for dag in (DAG, OPERATORS, CHILD):
         api.unpause(dag)
     api.trigger(DAG, "night-1")
     _wait_until_half_way(engine)
     console.print("\n[bold]night-1 is half-way. The configuration changes now.[/bold]")
     second = demo.change()
+    _wait_until_proposed(engine, second)
     api.trigger(DAG, "night-2", conf={"closing_seconds": 1})
     api.trigger(OPERATORS, "day-2")
     console.print("\nnight-2 starts, with a run of operators beside it. Waiting for all of them.")
@@ -55,6 +57,17 @@ def _wait_until_half_way(engine: AirflowEngine) -> None:
             return
         time.sleep(0.5)
     raise SystemExit("night-1 did not get half-way in time")
+
+
+def _wait_until_proposed(engine: AirflowEngine, snapshot: str) -> None:
+    """Start small runs until one is given *snapshot*: the scheduler looks at channels now and then."""
+    deadline = time.monotonic() + FINISHED_IN_TIME
+    while time.monotonic() < deadline:
+        run = engine.api.trigger(CHILD)["dag_run_id"]
+        conf = engine.api.wait_for_run(CHILD, run, {"running", "success", "failed"})["conf"] or {}
+        if conf.get("runpin", {}).get("pins", {}).get("payments") == snapshot:
+            return
+    raise SystemExit(f"the scheduler did not see {snapshot} in time")
 
 
 def seen_by(engine: AirflowEngine, run: str) -> list[Seen]:
