@@ -3,8 +3,9 @@ Proposes a snapshot when a DAG run starts.
 
 It runs on the scheduler's own thread, inside the transaction that starts the run.
 So it does no I/O, looks up no connection and no variable, and whatever happens, it never raises; see `runpin.hosting`.
-There is one exception: when somebody has cleared a run, one question to Airflow's database tells whether all of its
-tasks run again, which no task can find out later.
+There are two exceptions, one question to Airflow's database each: when somebody has cleared a run, whether all of its
+tasks run again, which no task can find out later; and when assets started it, whether a move of a channel did, which
+this process may not have seen yet.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl  # noqa: TID253 - only Airflow imports this module
 
+from airflow_provider_runpin.asset_events import moves_that_started
 from runpin.hosting import Proposer, Shield
 from runpin.proposing import KEY, MARKS, begun_at
 
@@ -63,7 +66,8 @@ class PinningListener:
             self._mark(dag_run, carried, group)
             return
         begun = begun_at(dag_run.start_date)
-        proposal = self._proposer.propose(carried, dag_run.run_id, _declared(dag_run), group, begun)
+        declared, told = _declared(dag_run), partial(moves_that_started, dag_run)
+        proposal = self._proposer.propose(carried, dag_run.run_id, declared, group, begun, told)
         if proposal is None:
             return
         # Airflow saves conf only when it is assigned anew; a change in place is lost without a word.

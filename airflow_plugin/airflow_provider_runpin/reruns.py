@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_runpin.asset_events import ASSET_TRIGGERED
 from airflow_provider_runpin.safe_points import declared
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def rerun_of(context: Context, proposal: Proposal, default: RerunPolicy) -> Reru
     dag_run = context["dag_run"]
     date, number = dag_run.logical_date, dag_run.clear_number or 0
     word, dated, parts = (" ".join(declared(context, tag)) for tag in (RERUN_PREFIX, BACKFILL_PREFIX, PARTIAL_TAG))
-    event = Event.ASSET if dag_run.run_type == "asset_triggered" else Event.START
+    event = Event.ASSET if dag_run.run_type == ASSET_TRIGGERED else Event.START
     if number:
         event = Event.CLEAR
     return Rerun(

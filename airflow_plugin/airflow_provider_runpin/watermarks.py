@@ -22,13 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl  # noqa: TID253 - only Airflow imports this module
 
+from airflow_provider_runpin.asset_events import IDENTITY, MOVE, fired
+
 if TYPE_CHECKING:
     from airflow.listeners.types import AssetEvent
 
 _log = logging.getLogger("airflow_provider_runpin")
-
-_IDENTITY = ("path", "environment", "tenant", "channel")
-_MOVE = ("revision", "snapshot")
 
 TRIES = 5
 """How often a trigger asks for the watermark before it fires without knowing."""
@@ -44,7 +43,7 @@ class WatermarkListener:
     def on_asset_event_emitted(self, asset_event: AssetEvent) -> None:
         """Called for every event of every asset; those of config triggers count."""
         try:
-            payload = _fired(asset_event)
+            payload = fired(asset_event.extra, asset_event.source_task_id)
             if payload is not None:
                 _keep(asset_event, payload)
         except Exception:  # noqa: BLE001 - the event itself is stored all the same
@@ -77,16 +76,6 @@ async def is_stored(store: Any, payload: Mapping[str, Any], *, pause: float = PA
     return False
 
 
-def _fired(event: AssetEvent) -> Mapping[str, Any] | None:
-    """Return what one of our triggers fired with; None for what a task or a user has emitted."""
-    extra = event.extra or {}
-    payload = extra.get("payload")
-    ours = extra.get("from_trigger") is True and event.source_task_id is None and "from_rest_api" not in extra
-    if ours and isinstance(payload, Mapping) and payload.keys() >= {*_IDENTITY, *_MOVE}:
-        return payload
-    return None
-
-
 def _keep(event: AssetEvent, payload: Mapping[str, Any]) -> None:
     from airflow import settings
     from airflow.state import AssetScope, get_state_backend
@@ -113,9 +102,9 @@ def _asset_stored_by(session: Any, event: AssetEvent) -> int | None:
 
 
 def _key(payload: Mapping[str, Any]) -> str:
-    return "/".join(["runpin", *(payload[name] or "-" for name in _IDENTITY)])
+    return "/".join(["runpin", *(payload[name] or "-" for name in IDENTITY)])
 
 
 def _move(payload: Mapping[str, Any]) -> dict[str, Any]:
     # Equal, not later: a channel whose store was set up anew counts from one again.
-    return {name: payload[name] for name in _MOVE}
+    return {name: payload[name] for name in MOVE}

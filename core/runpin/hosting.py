@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from runpin.assembly import Runpin
     from runpin.model import SnapshotId
+    from runpin.reactions import Moved
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -95,7 +96,13 @@ class Proposer:
         self._core = core
 
     def propose(
-        self, carried: object, run_id: str, declared: Iterable[str], group: str = "", begun: str = ""
+        self,
+        carried: object,
+        run_id: str,
+        declared: Iterable[str],
+        group: str = "",
+        begun: str = "",
+        told: Callable[[], Iterable[Moved]] = tuple,
     ) -> Proposal | None:
         """
         Return what the run *run_id* shall carry from its first start on, None if that is nothing.
@@ -106,6 +113,8 @@ class Proposer:
             declared: the applications that its job declares; those of the settings if there are none.
             group: names the backfill that it is part of; its runs are proposed the same.
             begun: when the engine began it, see `Proposal.believed`.
+            told: returns the moves of channels that it is the answer to; nothing older is proposed to it. Asked only of
+                a run that concerns us.
         """
         if self._core is None:
             self._start_again()
@@ -113,7 +122,7 @@ class Proposer:
         if core is None or not core.settings.propose:
             return None
         applications = list(declared) or core.settings.applications
-        present = core.watch.present(applications)
+        present = core.watch.present(applications, told() if applications else ())
         try:
             proposal = read_proposal(carried, run_id).within(core.settings.environment, core.settings.tenant)
         except InvalidProposal:

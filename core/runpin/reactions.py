@@ -6,11 +6,12 @@ An engine's own memory of it, such as a cursor, can be lost or written by anybod
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from runpin.errors import UnknownSnapshot
+from runpin.errors import RunpinError, UnknownSnapshot
 from runpin.model import STABLE, Digest, Scope, SnapshotId
 
 
@@ -82,3 +83,26 @@ class Reaction:
         """
         scope = self.key.scope
         return f"{scope.application}.{scope.environment}.r{self.revision}.{self.key.digest[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A move of a channel as an engine was told of it, which may start a run for it."""
+
+    scope: Scope
+    channel: str
+    revision: int
+    snapshot: SnapshotId
+
+    @classmethod
+    def read(cls, told: Mapping[str, object]) -> Moved | None:
+        """Return the move that *told* names by tenant, channel, revision and snapshot; None if that is not readable."""
+        tenant, revision = told.get("tenant"), told.get("revision")
+        if not isinstance(revision, int):
+            return None
+        try:
+            snapshot = SnapshotId.parse(str(told.get("snapshot")))
+            scope = Scope(snapshot.application, snapshot.environment, None if tenant is None else str(tenant))
+        except RunpinError:
+            return None
+        return cls(scope, str(told.get("channel")), revision, snapshot)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runpin.changes import Watcher
     from runpin.model import Channel
     from runpin.ports import ChannelStore, Clock, Quarantine
+    from runpin.reactions import Moved
     from runpin.resolving import Resolver
 
 _log = logging.getLogger("runpin.watching")
@@ -117,14 +118,26 @@ class ChannelWatch:
         """What the last look failed with, or the last wait for news; None if neither did."""
         return self._look_error or self._push_error
 
-    def present(self, applications: Iterable[str]) -> Mapping[str, SnapshotId]:
-        """Return where the stable channel of each of *applications* stands; what is not known is left out."""
+    def present(self, applications: Iterable[str], told: Iterable[Moved] = ()) -> Mapping[str, SnapshotId]:
+        """
+        Return where the stable channel of each of *applications* stands; what is not known is left out.
+
+        Args:
+            applications: whose.
+            told: moves that the asking engine was told of, which may be later than what this process has seen.
+        """
         self.start()
         view = self._view
-        if self._clock.monotonic() - view.taken > self._max_age:
-            return MappingProxyType({})
-        known = ((name, view.stable.get(name)) for name in applications)
+        fresh = self._clock.monotonic() - view.taken <= self._max_age
+        stable = {**(view.stable if fresh else {}), **self._later(view, told)}
+        known = ((name, stable.get(name)) for name in applications)
         return {name: snapshot for name, snapshot in known if snapshot is not None and snapshot not in view.barred}
+
+    def _later(self, view: View, told: Iterable[Moved]) -> Mapping[str, SnapshotId]:
+        here = (STABLE, self._environment, self._tenant)
+        ours = [move for move in told if (move.channel, move.scope.environment, move.scope.tenant) == here]
+        later = [move for move in ours if move.revision > view.revisions.get((move.scope.application, STABLE), 0)]
+        return {move.scope.application: move.snapshot for move in sorted(later, key=lambda move: move.revision)}
 
     def start(self) -> None:
         """Start the thread of this process, unless it runs."""

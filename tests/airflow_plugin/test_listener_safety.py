@@ -52,7 +52,8 @@ assert core.watch.wait_for_view(90)
 tags = {"config:payments"}
 runs = [
     SimpleNamespace(run_id=f"r{n}", conf={}, note=None, clear_number=0, last_scheduling_decision=None,
-                    start_date=datetime.now(UTC), backfill_id=None, dag=SimpleNamespace(tags=tags))
+                    start_date=datetime.now(UTC), backfill_id=None, run_type="scheduled",
+                    dag=SimpleNamespace(tags=tags))
     for n in range(3)
 ]
 listener.on_dag_run_running(runs[0])
@@ -83,6 +84,7 @@ class InMemory:
             "start_date",
             "dag",
             "backfill_id",
+            "run_type",
         }
     )
 
@@ -90,7 +92,7 @@ class InMemory:
         self.touched: list[str] = []
         self.run_id, self.conf, self.note, self.clear_number = run_id, conf or {}, "", 0
         self.dag_id, self.last_scheduling_decision, self.backfill_id = "nightly", None, None
-        self.start_date = datetime.now(UTC)
+        self.start_date, self.run_type = datetime.now(UTC), "scheduled"
         self.dag = SimpleNamespace(tags={f"config:{name}" for name in applications})
 
     def __getattr__(self, name: str) -> Any:

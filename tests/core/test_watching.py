@@ -7,15 +7,18 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runpin.changes import Change, Watcher
 from runpin.errors import StoreUnavailable
+from runpin.model import STABLE, Scope, SnapshotId
+from runpin.reactions import Moved
 from runpin.testing import MemoryWatcher
 from runpin.watching import ChannelWatch
-from world import World
+from world import SCOPE, World
 
 
 @pytest.fixture
@@ -76,6 +79,37 @@ def test_unknown_applications_and_barred_snapshots_are_left_out(watch: ChannelWa
     world.ledger.bar(world.store.channels("prod", None)[0].snapshot, actor="ada", reason="bad")
 
     assert eventually(lambda: watch.present(["payments"]) == {})
+
+
+def test_what_the_engine_was_told_counts_where_it_is_later(watch: ChannelWatch, world: World) -> None:
+    """Of the same channel only, and of several moves the last one; what is barred is not proposed all the same."""
+    assert watch.wait_for_view(60)
+    first, (channel,) = world.version(2), world.store.channels("prod", None)
+    assert eventually(lambda: watch.present(["payments"]) == {"payments": first})
+    later = SnapshotId.parse("payments.prod.v3.3f9a1c2b7d10")
+    newest = SnapshotId.parse("payments.prod.v1.3f9a1c2b7d10")
+    move = Moved(SCOPE, STABLE, channel.revision + 1, later)
+    back = Moved(SCOPE, STABLE, channel.revision + 2, newest)
+    other = [replace(move, scope=Scope("payments", "prod", "acme")), replace(move, channel="canary")]
+    other += [replace(move, scope=Scope("payments", "dev")), replace(move, revision=channel.revision)]
+
+    assert [{"payments": first}] * 4 == [watch.present(["payments"], [each]) for each in other]
+    assert {"payments": later} == watch.present(["payments"], [move, *other])
+    assert {"payments": newest} == watch.present(["payments"], [back, move])
+    assert {} == watch.present(["reports"], [move])
+    world.ledger.bar(later, actor="ada", reason="bad")
+    assert eventually(lambda: watch.present(["payments"], [move]) == {})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"snapshot": "v3"}, {"revision": "7"}, {"revision": None}, {"tenant": "-"}, {"snapshot": None}]
+)
+def test_what_was_told_in_words_is_read_or_left(wrong: dict[str, object]) -> None:
+    """Others may write into what engines keep."""
+    told = {"tenant": None, "channel": "stable", "revision": 7, "snapshot": "payments.prod.v3.3f9a1c2b7d10"}
+
+    assert Moved(SCOPE, STABLE, 7, SnapshotId.parse("payments.prod.v3.3f9a1c2b7d10")) == Moved.read(told)
+    assert Moved.read({**told, **wrong}) is None
 
 
 def test_an_outage_keeps_the_last_view_until_it_is_too_old(
