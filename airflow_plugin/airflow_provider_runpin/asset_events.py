@@ -22,7 +22,7 @@ MOVE = ("revision", "snapshot")
 """Which move it tells of."""
 
 _MOST = 100
-"""Events of one run that are read, the newest ones."""
+"""Events of one run that are read, the newest ones that no task has emitted."""
 
 
 def fired(extra: Mapping[str, Any] | None, source_task_id: str | None) -> Mapping[str, Any] | None:
@@ -45,7 +45,8 @@ def moves_that_started(dag_run: DagRun) -> Sequence[Moved]:
 
     # A session of its own: whatever happens to it, the scheduler's transaction goes on. A scoped one would be its own.
     with create_session(scoped=False) as session:
-        consumed = session.query(AssetEvent.extra, AssetEvent.source_task_id).join(AssetEvent.created_dagruns)
-        found = consumed.filter(Row.id == dag_run.id).order_by(AssetEvent.id.desc()).limit(_MOST).all()
-    payloads = [payload for extra, task in found if (payload := fired(extra, task)) is not None]
+        consumed = session.query(AssetEvent.extra).join(AssetEvent.created_dagruns).filter(Row.id == dag_run.id)
+        by_triggers = consumed.filter(AssetEvent.source_task_id.is_(None)).order_by(AssetEvent.id.desc())
+        extras = by_triggers.limit(_MOST).all()
+    payloads = [payload for (extra,) in extras if (payload := fired(extra, None)) is not None]
     return [move for payload in payloads if (move := Moved.read(payload)) is not None]

@@ -4,8 +4,8 @@ Proposes a snapshot when a DAG run starts.
 It runs on the scheduler's own thread, inside the transaction that starts the run.
 So it does no I/O, looks up no connection and no variable, and whatever happens, it never raises; see `runpin.hosting`.
 There are two exceptions, one question to Airflow's database each: when somebody has cleared a run, whether all of its
-tasks run again, which no task can find out later; and when assets started it, whether a move of a channel did, which
-this process may not have seen yet.
+tasks run again, which no task can find out later; and when assets started it, whether a move of a channel did that
+this process has not seen yet.
 """
 
 from __future__ import annotations

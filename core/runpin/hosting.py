@@ -113,8 +113,8 @@ class Proposer:
             declared: the applications that its job declares; those of the settings if there are none.
             group: names the backfill that it is part of; its runs are proposed the same.
             begun: when the engine began it, see `Proposal.believed`.
-            told: returns the moves of channels that it is the answer to; nothing older is proposed to it. Asked only of
-                a run that concerns us.
+            told: returns the moves of channels that it is the answer to, asked only where that matters: what stood
+                before one that this process has not seen yet is not proposed.
         """
         if self._core is None:
             self._start_again()
@@ -122,7 +122,6 @@ class Proposer:
         if core is None or not core.settings.propose:
             return None
         applications = list(declared) or core.settings.applications
-        present = core.watch.present(applications, told() if applications else ())
         try:
             proposal = read_proposal(carried, run_id).within(core.settings.environment, core.settings.tenant)
         except InvalidProposal:
@@ -130,6 +129,8 @@ class Proposer:
             return None
         # A backfill and a clear are the engine's to say: who starts a run could otherwise decide for a whole backfill.
         proposal = proposal.believed("")
+        unnamed = [name for name in applications if name not in proposal.pins]
+        present = core.watch.present(applications, told() if unnamed else ())
         # What is no concern of ours is left as it is: its job declares nothing, and its caller says nothing to us.
         if group and (applications or carried):
             proposal, present = replace(proposal, group=group, begun=begun), self._for_group(group, proposal, present)

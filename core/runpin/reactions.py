@@ -92,17 +92,15 @@ class Moved:
     scope: Scope
     channel: str
     revision: int
-    snapshot: SnapshotId
 
     @classmethod
     def read(cls, told: Mapping[str, object]) -> Moved | None:
-        """Return the move that *told* names by tenant, channel, revision and snapshot; None if that is not readable."""
-        tenant, revision = told.get("tenant"), told.get("revision")
+        """Return the move that *told* names; None if that is not readable."""
+        application, environment, tenant, revision = map(told.get, ("application", "environment", "tenant", "revision"))
         if not isinstance(revision, int):
             return None
         try:
-            snapshot = SnapshotId.parse(str(told.get("snapshot")))
-            scope = Scope(snapshot.application, snapshot.environment, None if tenant is None else str(tenant))
+            scope = Scope(str(application), str(environment), None if tenant is None else str(tenant))
         except RunpinError:
             return None
-        return cls(scope, str(told.get("channel")), revision, snapshot)
+        return cls(scope, str(told.get("channel")), revision)

@@ -124,20 +124,20 @@ class ChannelWatch:
 
         Args:
             applications: whose.
-            told: moves that the asking engine was told of, which may be later than what this process has seen.
+            told: moves that the asking engine was told of. What this process has not seen yet is not known.
         """
         self.start()
         view = self._view
-        fresh = self._clock.monotonic() - view.taken <= self._max_age
-        stable = {**(view.stable if fresh else {}), **self._later(view, told)}
-        known = ((name, stable.get(name)) for name in applications)
+        if self._clock.monotonic() - view.taken > self._max_age:
+            return MappingProxyType({})
+        unseen = {move.scope.application for move in told if self._is_unseen(move, view)}
+        known = ((name, view.stable.get(name)) for name in applications if name not in unseen)
         return {name: snapshot for name, snapshot in known if snapshot is not None and snapshot not in view.barred}
 
-    def _later(self, view: View, told: Iterable[Moved]) -> Mapping[str, SnapshotId]:
-        here = (STABLE, self._environment, self._tenant)
-        ours = [move for move in told if (move.channel, move.scope.environment, move.scope.tenant) == here]
-        later = [move for move in ours if move.revision > view.revisions.get((move.scope.application, STABLE), 0)]
-        return {move.scope.application: move.snapshot for move in sorted(later, key=lambda move: move.revision)}
+    def _is_unseen(self, move: Moved, view: View) -> bool:
+        if (move.channel, move.scope.environment, move.scope.tenant) != (STABLE, self._environment, self._tenant):
+            return False
+        return move.revision > view.revisions.get((move.scope.application, STABLE), 0)
 
     def start(self) -> None:
         """Start the thread of this process, unless it runs."""

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import create_engine  # noqa: TID253 - Airflow brings it
 from sqlalchemy.orm import Session, sessionmaker  # noqa: TID253
 
-from airflow_classes import COMMIT, carried_by, starting
+from airflow_classes import carried_by, starting
 from runpin.assembly import Runpin
-from runpin.canonical import canonical, snapshot_of
-from runpin.model import STABLE, Scope, SnapshotId, digest_of
+from runpin.model import STABLE, Scope
+from runpin.proposing import KEY
 
 if TYPE_CHECKING:
     from airflow_provider_runpin.listeners import PinningListener
@@ -39,32 +39,26 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessio
     engine.dispose()
 
 
-@pytest.fixture
-def unseen(core: Runpin) -> SnapshotId:
-    """Return a snapshot to which the channel will move, so that nobody here can have seen that."""
-    body = canonical({"etl": "unseen"})
-    core.store.put_objects({digest_of(body): body})
-    return core.store.commit(snapshot_of(SCOPE, {"etl": digest_of(body)}), COMMIT, "ada").id
-
-
-def event(snapshot: SnapshotId, revision: int, **more: Any) -> dict[str, Any]:
+def event(revision: int, **more: Any) -> dict[str, Any]:
     """Return what Airflow keeps of an event that our trigger fired."""
-    place = {"path": "payments/etl", "environment": "prod", "tenant": None, "channel": "stable"}
-    return {"from_trigger": True, "payload": {**place, "revision": revision, "snapshot": str(snapshot)}, **more}
+    place = {"application": "payments", "environment": "prod", "tenant": None, "channel": "stable"}
+    told = {"path": "payments/etl", "snapshot": "payments.prod.v2.3f9a1c2b7d10", "revision": revision}
+    return {"from_trigger": True, "payload": {**place, **told}, **more}
 
 
 def proposed(session: Session, listener: PinningListener, *extras: dict[str, Any], **how: Any) -> dict[str, str] | None:
     """Let a run start that consumed these events, and return the pins that it carries."""
     from airflow.models.asset import AssetEvent
 
-    run = starting(None, *how.pop("tags", ()))
+    conf = how.pop("conf", None)
+    run = starting(None if conf is None else {KEY: conf}, *how.pop("tags", ()))
     run.run_type = how.pop("run_type", "asset_triggered")
     session.add(run)
     run.consumed_asset_events.extend(AssetEvent(asset_id=3, extra=extra, **how) for extra in extras)
     session.commit()
     listener.on_dag_run_running(run)
-    found: dict[str, str] | None = carried_by(run).get("pins")
-    return found
+    found: Any = carried_by(run)
+    return found.get("pins") if isinstance(found, dict) else None
 
 
 def standing(core: Runpin) -> dict[str, str]:
@@ -72,63 +66,67 @@ def standing(core: Runpin) -> dict[str, str]:
     return {"payments": str(core.store.channel(SCOPE, STABLE).snapshot)}
 
 
-def test_it_is_the_snapshot_of_the_move_that_started_it(
-    core: Runpin, listener: PinningListener, database: Session, unseen: SnapshotId
+@pytest.mark.parametrize("revisions", [[2], [2, 1], [1, 2]], ids=str)
+def test_what_stood_before_the_move_that_started_it_is_not_proposed(
+    listener: PinningListener, database: Session, revisions: list[int]
 ) -> None:
-    """Though this process has not seen that move yet; of several moves the last one counts."""
-    first = core.store.channel(SCOPE, STABLE).snapshot
+    """This process has not seen that move yet, so the run's first read decides."""
+    assert proposed(database, listener, *map(event, revisions)) is None
 
-    assert {"payments": str(unseen)} == proposed(database, listener, event(first, 1), event(unseen, 2), event(first, 1))
+
+def test_what_was_not_moved_is_proposed_all_the_same(
+    listener: PinningListener, database: Session, core: Runpin
+) -> None:
+    """A run may read several applications."""
+    reports = str(core.store.channel(Scope("reports", "prod"), STABLE).snapshot)
+
+    assert {"reports": reports} == proposed(database, listener, event(2), tags=("config:payments", "config:reports"))
+
+
+@pytest.mark.parametrize("how", [{}, {"source_task_id": "load"}, {"run_type": "manual"}], ids=str)
+def test_a_move_that_was_seen_and_what_no_asset_did_change_nothing(
+    core: Runpin, listener: PinningListener, database: Session, how: dict[str, Any]
+) -> None:
+    """The run is proposed where the channel stands, as any other."""
+    assert standing(core) == proposed(database, listener, event(2 if how else 1), **how)
 
 
 @pytest.mark.parametrize(
-    ("more", "how"),
-    [
-        ({"from_rest_api": True}, {}),
-        ({"from_trigger": False}, {}),
-        ({"payload": {"revision": 2}}, {}),
-        ({"payload": "moved"}, {}),
-        ({}, {"source_task_id": "load"}),
-        ({}, {"run_type": "manual"}),
-    ],
-    ids=["rest", "no trigger", "no snapshot", "no payload", "a task's", "no asset run"],
+    "more",
+    [{"from_rest_api": True}, {"from_trigger": False}, {"payload": {"revision": 2}}, {"payload": "moved"}],
+    ids=str,
 )
-def test_an_event_that_no_trigger_of_ours_fired_proposes_nothing(
-    core: Runpin,
-    listener: PinningListener,
-    database: Session,
-    unseen: SnapshotId,
-    more: dict[str, Any],
-    how: dict[str, Any],
+def test_an_event_that_no_trigger_of_ours_fired_changes_nothing(
+    core: Runpin, listener: PinningListener, database: Session, more: dict[str, Any]
 ) -> None:
-    """Whoever may emit events can not choose what a run reads."""
-    assert standing(core) == proposed(database, listener, event(unseen, 2, **more), **how)
+    """It is nobody's word for a move."""
+    assert standing(core) == proposed(database, listener, event(2, **more))
 
 
-def test_what_was_seen_already_is_not_taken_back(
-    core: Runpin, listener: PinningListener, database: Session, unseen: SnapshotId
+@pytest.mark.parametrize(
+    ("conf", "tags"),
+    [(None, ("team:ada",)), ({"pins": {"payments": 1}}, ()), ("payments.prod.v2.3f9a1c2b7d10", ())],
+    ids=str,
+)
+def test_a_run_that_it_cannot_matter_to_asks_nothing(
+    listener: PinningListener, database: Session, monkeypatch: pytest.MonkeyPatch, conf: Any, tags: tuple[str, ...]
 ) -> None:
-    """An event that waited for its run tells of an old move."""
-    assert standing(core) == proposed(database, listener, event(unseen, 1))
-
-
-def test_a_run_that_does_not_concern_us_asks_nothing(
-    listener: PinningListener, database: Session, unseen: SnapshotId, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its DAG declares no application."""
+    """Its DAG declares no application, its conf cannot be read, or names what it uses."""
     from airflow import settings
 
-    monkeypatch.setattr(settings, "NonScopedSession", None)
+    asked: list[str] = []
+    monkeypatch.setattr(settings, "NonScopedSession", lambda: asked.append("a session"))
+    proposed(database, listener, event(2), tags=tags, conf=conf)
 
-    assert proposed(database, listener, event(unseen, 2), tags=("team:ada",)) is None
+    assert [] == asked
 
 
 def test_a_database_that_is_away_leaves_the_decision_to_the_first_read(
-    listener: PinningListener, database: Session, unseen: SnapshotId, monkeypatch: pytest.MonkeyPatch
+    listener: PinningListener, database: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What stood before the move is not proposed."""
     from airflow import settings
 
     monkeypatch.setattr(settings, "NonScopedSession", None)
 
-    assert proposed(database, listener, event(unseen, 2)) is None
+    assert proposed(database, listener, event(1)) is None
