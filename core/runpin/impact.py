@@ -116,14 +116,14 @@ def check_deployments(steps: Iterable[Step], runs: RunSearch) -> None:
     """
     spanned: dict[str, set[str]] = {}
     for step in steps:
-        spanned.setdefault(step.run.engine, set()).update(_deployments(step.run, runs))
-    for engine, deployments in spanned.items():
+        engine = step.run.engine
+        deployments = spanned.setdefault(engine, set())
+        deployments |= _deployments(step.run, runs)
         if len(deployments) > 1:
-            names = ", ".join(sorted(deployments))
             raise Conflict(
                 f"the runs to be repeated, or others just like them, are of several deployments of {engine}, "
                 "which is asked at one address",
-                where=names,
+                where=", ".join(sorted(deployments)),
                 fix="name the one at that address with --deployment",
             )
 
