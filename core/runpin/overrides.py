@@ -100,8 +100,11 @@ def _has_given(newest: Override, pin: Pin) -> bool:
 
 
 def command(run: RunKey, *more: str) -> str:
-    """Return the `runpin override` command that means this run and no other one, with *more* of its options."""
-    return shlex.join(["runpin", "override", run.run_id, "--job", run.job, "--deployment", run.deployment, *more])
+    """Return the `runpin override` command for this run, whoever else has one of its id, with *more* of its options."""
+    options = ("--job", run.job, "--deployment", run.deployment, *more)
+    # What begins with a dash would be taken for an option.
+    parts = (*options, "--", run.run_id) if run.run_id.startswith("-") else (run.run_id, *options)
+    return shlex.join(["runpin", "override", *parts])
 
 
 def withdrawing(run: RunKey, scope: Scope) -> str:

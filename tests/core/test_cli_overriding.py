@@ -85,8 +85,20 @@ def test_what_a_refused_rerun_advises_can_be_entered(cli: CommandLine) -> None:
     accepted = cli.ok(*accept, "--json").json
 
     assert "withdrawn by ada" == withdrawn["outcome"]
-    assert (2, "TEXT", None) == (accepted["number"], accepted["reason"], accepted["outcome"])
+    assert (2, "to repair March", None) == (accepted["number"], accepted["reason"], accepted["outcome"])
     assert cli.present() == str(reread(cli, 1, whole=False).snapshot)
+
+
+def test_a_run_whose_id_begins_with_a_dash_can_be_named(cli: CommandLine) -> None:
+    """What is printed for it can be entered, too."""
+    cli.pin("-r2")
+    said = cli.ok("override", "--snapshot", cli.present(), "-m", "why", "--", "-r2").out
+    command = shlex.split(said.splitlines()[-1])[1:]
+
+    assert ("--", "-r2", "withdrawn by ada") == (
+        *command[-2:],
+        cli.ok("override", "--json", *command[1:]).json["outcome"],
+    )
 
 
 def test_what_cannot_come_true_is_refused(cli: CommandLine) -> None:
