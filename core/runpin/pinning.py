@@ -109,14 +109,16 @@ class Pinner:
         try:
             # Where a clear is not decided yet, what this host knows is from before it, and no other answer.
             pin = self._on_record(run, scope, known, question.behavior if settled else None)
-            # Nothing but a clear that moves all of the run may pass over what was read and is not on record any more.
-            read = None if not settled and question.moves and self._is_over(pin, known) else known
-            fresh = pin is None and (read is None or not read.confirmed)
+            # Nothing but a clear that decides anew may pass over what was read and is not on record any more.
+            read = None if not settled and self._is_over(pin, known) and self._is_anew(question) else known
+            fresh = pin is None and read == known and not (known and known.confirmed)
             if pin is None:
                 pin = self._decide(question) if read is None else self._confirm(question, read)
             agree(pin, read)
-            if read is not None:
-                pin = restored(self._ledger, self._circuit, pin, read)
+            if known is not None:
+                # Whoever saw what is passed over finds a later epoch, as after any switch, and no contradiction.
+                seen = read or replace(pin, epoch=known.epoch + 1)
+                pin = restored(self._ledger, self._circuit, pin, seen)
             if not settled:
                 pin = self._settle(question, fresh=fresh)
         except StoreUnavailable as unavailable:
@@ -160,6 +162,12 @@ class Pinner:
             return contradicts(pin, known)
         self._note_barred(known.scope.environment)
         return self._resolver.known_barred(known.snapshot)
+
+    def _is_anew(self, question: Question) -> bool:
+        if question.is_anew or self._repeats is None:
+            return question.is_anew
+        waiting = self._circuit.insist(self._repeats().waiting, question.run, question.scope)
+        return waiting is not None and (question.rerun.whole or waiting.partial)
 
     def _note_barred(self, environment: str) -> None:
         # For the day the ledger is away: then this host has to know by itself what is barred.

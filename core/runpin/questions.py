@@ -51,11 +51,18 @@ class Question:
         return bool(self.ancestry) and not self.named
 
     @property
-    def moves(self) -> bool:
-        """Whether the run's newest clear may have it decided anew, so that nothing of what it read before counts."""
-        rerun, original = self.rerun, self.rerun.backfill is BackfillPolicy.ORIGINAL
-        anew = rerun.policy is RerunPolicy.LATEST if rerun.event is not Event.BACKFILL else not original
-        return anew and (rerun.whole or rerun.partial)
+    def is_anew(self) -> bool:
+        """
+        Whether the run's newest clear has it decided anew, whatever it read before.
+
+        That is so for all of a run, and for a part of one whose job accepts two snapshots.
+        """
+        rerun = self.rerun
+        if not (rerun.whole or rerun.partial):
+            return False
+        if rerun.event is Event.BACKFILL:
+            return rerun.backfill is not BackfillPolicy.ORIGINAL
+        return rerun.policy is RerunPolicy.LATEST
 
     @property
     def event(self) -> Event:

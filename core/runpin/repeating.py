@@ -85,14 +85,14 @@ class Repeats:
         for _ in range(_ATTEMPTS):
             # The pin before the line: whoever moves it, or abandons the line, meanwhile makes our own move fail.
             pin, line = self._on_record(cleared), self._reactions.newest(key)
-            if line is None or line.revision < number:
+            if line is not None and _behind(pin, line) and not self._is_dropped(cleared, pin, line):
+                # The ledger has lost what it led to. If somebody has moved the pin meanwhile, this does nothing.
+                self._moved(cleared, pin, line)
+            elif line is None or line.revision < number:
                 self._begin(cleared, key, line)
             elif line.revision > number or line.outcome is not None:
                 # After the line: what it led to is on record by then.
-                pin = self._on_record(cleared)
-                if not _behind(pin, line):
-                    return pin
-                self._moved(cleared, pin, line)
+                return self._on_record(cleared)
             elif (moved := self._moved(cleared, pin, line)) is not None:
                 self._close(cleared, line, moved)
                 return moved
@@ -110,6 +110,11 @@ class Repeats:
     def take(self, override: Override, where: str) -> None:
         """Record that *override* was taken at *where*."""
         self._overrides.end(override, f"{TAKEN} at {where}")
+
+    def _is_dropped(self, cleared: Cleared, pin: Pin, line: Reaction) -> bool:
+        """Tell whether nobody can carry out again what an earlier clear led to, so that the newest one goes on."""
+        target = replace(pin, snapshot=line.snapshot, digest=line.digest)
+        return line.revision < cleared.rerun.number and cleared.barred(target)
 
     def _on_record(self, cleared: Cleared) -> Pin:
         pin = self._ledger.get(cleared.run, cleared.scope)
@@ -148,10 +153,10 @@ class Repeats:
             return None
 
     def _target(self, cleared: Cleared, pin: Pin) -> Pin:
-        if cleared.fresh:
-            return pin
         newest, rerun = self._overrides.newest(cleared.run, cleared.scope), cleared.rerun
         waiting = newest if newest is not None and newest.outcome is None else None
+        if cleared.fresh and waiting is None:
+            return pin
         before = before_once(pin, newest)
         situation = Situation(
             event=rerun.event,
@@ -257,8 +262,8 @@ def _barred_meanwhile(cleared: Cleared, line: Reaction) -> SnapshotQuarantined:
     )
 
 
-def _naming(run: RunKey, snapshot: str = "ID", *more: str) -> str:
-    return command(run, "--snapshot", snapshot, "--reason", "TEXT", *more)
+def _naming(run: RunKey) -> str:
+    return command(run, "--snapshot", "ID", "--reason", "TEXT")
 
 
 def _refused(cleared: Cleared, decision: Decision, waiting: Override | None) -> RepinRefused:
@@ -269,7 +274,7 @@ def _refused(cleared: Cleared, decision: Decision, waiting: Override | None) -> 
             where=str(run),
             fix=f"name it: `{_naming(run)}`, then clear the run again",
         )
-    again = _naming(run, str(waiting.snapshot), "--partial")
+    again = command(run, "--snapshot", str(waiting.snapshot), "--reason", waiting.reason, "--partial")
     return RepinRefused(
         f"this rerun does not take {waiting.snapshot}, which {waiting.actor} named: {decision.why}",
         where=str(run),

@@ -132,9 +132,49 @@ def test_a_clear_of_the_whole_run_to_the_latest_goes_on_all_the_same(world: Worl
     read(world, host="b")
     third = world.version(3)
 
-    assert [(third, 1)] * 4 == [
+    assert [(third, 2)] * 4 == [
         (pin.snapshot, pin.epoch) for host in "abab" if (pin := read(world, cleared(RerunPolicy.LATEST), host))
     ]
+
+
+@pytest.mark.parametrize("hosts", ["abab", "baba"])
+def test_it_does_so_for_a_host_that_saw_later_epochs_than_there_are_now(world: World, hosts: str) -> None:
+    """The run goes on beyond them."""
+    world.version(1)
+    for number in (2, 3):
+        switched_to(world, number)
+    world.ledger.lose("r1")
+    world.version(4)
+    read(world, host="b")
+    newest = world.version(5)
+
+    assert {newest} == {read(world, cleared(RerunPolicy.LATEST), host).snapshot for host in hosts}
+
+
+@pytest.mark.parametrize("lost", ["elsewhere anew", "barred"])
+@pytest.mark.parametrize("hosts", ["aba", "bab"])
+@pytest.mark.parametrize("part", [False, True], ids=["whole", "part"])
+def test_what_was_named_ends_a_disagreement_too(world: World, hosts: str, part: bool, lost: str) -> None:  # noqa: FBT001
+    """Where all of the run takes it, or somebody accepts two snapshots in one run."""
+    bad, pin = world.version(1), read(world, host="a")
+    world.version(2)
+    world.ledger.lose("r1")
+    if lost == "barred":
+        world.ledger.bar(bad, actor="ada", reason="bad")
+    else:
+        pin = read(world, host="b")
+    named = world.version(3)
+    digest = world.store.find(named).digest
+    world.overrides.record(
+        Override(
+            *(pin.run, SCOPE, 1, named, digest, pin.snapshot, pin.digest),
+            *(OverrideKind.PINNED, "ada", "to repair March", world.clock.now()),
+            partial=part,
+        )
+    )
+    world.version(4)
+
+    assert {named} == {read(world, cleared(RerunPolicy.KEEP, whole=not part), host).snapshot for host in hosts}
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["on record", "away"])
@@ -152,7 +192,7 @@ def test_a_clear_to_the_latest_leaves_a_lost_snapshot_that_is_barred_by_now(worl
         read(world, cleared(RerunPolicy.LATEST, whole=False))
     pins = [read(world, cleared(RerunPolicy.LATEST), host) for host in "aba"]
 
-    assert {(second, 0)} == {(pin.snapshot, pin.epoch) for pin in pins}
+    assert {(second, 1)} == {(pin.snapshot, pin.epoch) for pin in pins}
 
 
 def lone_pin(snapshot: SnapshotId, world: World) -> Pin:
@@ -194,6 +234,32 @@ def test_what_a_clear_led_to_is_carried_out_again_where_the_ledger_lost_it(world
 
     assert second == decided.snapshot == world.recorded("r1")
     assert {(second, 1)} == {(pin.snapshot, pin.epoch) for pin in pins}
+
+
+@pytest.mark.parametrize("hosts", ["aba", "bab"])
+def test_what_an_earlier_clear_led_to_counts_where_the_run_is_cleared_again(world: World, hosts: str) -> None:
+    """Before anybody noticed that it was lost."""
+    world.version(1)
+    read(world, host="a")
+    second = world.version(2)
+    read(world, cleared(RerunPolicy.LATEST), "b")
+    world.version(3)
+    world.ledger.lose("r1")
+
+    assert {second} == {read(world, cleared(RerunPolicy.KEEP, number=2), host).snapshot for host in hosts}
+
+
+def test_what_an_earlier_clear_led_to_is_left_where_it_is_barred_by_now(world: World) -> None:
+    """A clear that follows decides by what is left."""
+    first = world.version(1)
+    read(world, host="a")
+    second = world.version(2)
+    read(world, cleared(RerunPolicy.LATEST), "b")
+    world.version(3)
+    world.ledger.bar(second, actor="ada", reason="bad")
+    world.ledger.lose("r1")
+
+    assert first == read(world, cleared(RerunPolicy.KEEP, number=2)).snapshot
 
 
 class Counting(SwitchedLedger):

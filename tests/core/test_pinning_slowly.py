@@ -114,9 +114,9 @@ class Rash(Pinner):
     """The bug: every run takes what the host has seen, if the ledger is not quick."""
 
     def _on_record(
-        self, run: RunKey, scope: Scope, known: Pin | None = None, behavior: Behavior = PINNED
+        self, run: RunKey, scope: Scope, known: Pin | None = None, hurried: Behavior | None = None
     ) -> Pin | None:
-        del behavior
+        del hurried
         return super()._on_record(run, scope, known, PINNED)
 
 
