@@ -69,14 +69,14 @@ format: $(STAMP) ## format the code and apply the safe fixes
 	$(BIN)/ruff format .
 
 bench: $(STAMP) ## measure the budgets on this machine
-	@PYTHONPATH=tests $(BIN)/python tests/bench/run.py $(ARGS)
+	@PYTHONPATH=tests:example_dags $(BIN)/python tests/bench/run.py $(ARGS)
 
 faults: $(STAMP) ## kill processes and make up files, in the long form; OPS=1000000 operations, FUZZ=300 seconds
 	RUNPIN_FAULT_OPS=$(OPS) RUNPIN_FAULT_PATIENCE=5 RUNPIN_FUZZ_SECONDS=$(FUZZ) $(BIN)/python -m pytest tests/faults --timeout=0 $(ARGS)
 
 peers: $(STAMP) ## run the same faults against other SDKs, half an hour, and print the tables
 	@python3 -m venv .peers && .peers/bin/python -m pip install --quiet -r tests/peers/requirements.txt
-	@PYTHONPATH=tests $(BIN)/python tests/peers/peer_faults.py .peers/bin/python $(ARGS)
+	@PYTHONPATH=tests:example_dags $(BIN)/python tests/peers/peer_faults.py .peers/bin/python $(ARGS)
 
 # No index, host or path reaches the output, and a second run writes the same bytes.
 lock: ## resolve requirements/dev.txt anew; UPGRADE=1 moves the pins (needs uv)
