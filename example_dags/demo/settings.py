@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -55,11 +56,8 @@ def settings(home: Path, dags: Path, port: int, execution_port: int, database: s
 
 def free_ports(count: int) -> list[int]:
     """Return *count* ports of loopback that nobody uses now."""
-    found: list[int] = []
-    for port in secrets.SystemRandom().sample(_PORTS, len(_PORTS)):
-        if len(found) < count and _is_free(port):
-            found.append(port)
-    return found
+    shuffled = secrets.SystemRandom().sample(_PORTS, len(_PORTS))
+    return list(islice(filter(_is_free, shuffled), count))
 
 
 def _is_free(port: int) -> bool:
